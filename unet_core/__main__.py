@@ -1,0 +1,7 @@
+"""``python -m unet_core <command>``."""
+
+import sys
+
+from unet_core.cli import main
+
+sys.exit(main())
