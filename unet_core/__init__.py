@@ -1,4 +1,4 @@
-"""U-Net segmentation without an interface: data, training, inference, objects and scores.
+"""U-Net segmentation of microscopy images, without any user interface.
 
 Nothing is imported here, so that a module which needs no torch never waits for it.
 """
