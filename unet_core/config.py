@@ -1,0 +1,470 @@
+"""Settings as values: frozen, self-checking dataclasses that round-trip through JSON.
+
+The help text, limits and choices of an option stand beside its default and serve the command
+line, the widgets' tooltips and the error messages alike.
+"""
+
+import types
+import typing
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+SOFTMAX_TARGETS = ("three-class", "classes")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    group: str = "",
+    choices: tuple[Any, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """A dataclass field that knows its help text, its choices and its inclusive limits."""
+    about = {"help": help, "group": group, "choices": choices, "low": low, "high": high}
+    return field(default=default, metadata=about)
+
+
+def _same_kind(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of its annotation; whole numbers pass for floats."""
+    if isinstance(hint, types.UnionType):
+        return any(_same_kind(value, one) for one in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        kind = typing.get_args(hint)[0]
+        return isinstance(value, tuple) and all(_same_kind(one, kind) for one in value)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
+
+
+def _check_option(about: Field, hint: Any, value: Any) -> None:
+    if not _same_kind(value, hint):
+        raise ValueError(f"{about.name} must be {describe_type(hint)}, got {value!r}")
+    if value is None or not about.metadata:
+        return
+    choices, low, high = (about.metadata[key] for key in ("choices", "low", "high"))
+    for one in value if isinstance(value, tuple) else (value,):
+        if choices and one not in choices:
+            raise ValueError(
+                f"{about.name} must be one of {', '.join(map(str, choices))}, got {one!r}"
+            )
+        # A comparison that fails for NaN, too.
+        if low is not None and not one >= low:
+            raise ValueError(f"{about.name} must be at least {low:g}, got {one!r}")
+        if high is not None and not one <= high:
+            raise ValueError(f"{about.name} must be at most {high:g}, got {one!r}")
+
+
+def describe_type(hint: Any) -> str:
+    """The words for a type in an error message."""
+    words = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "text",
+        type(None): "null",
+    }
+    if hint in words:
+        return words[hint]
+    if typing.get_origin(hint) is tuple:
+        return "a list of " + words[typing.get_args(hint)[0]].removeprefix("a ") + "s"
+    if isinstance(hint, types.UnionType):
+        return " or ".join(describe_type(one) for one in typing.get_args(hint))
+    return f"a {hint.__name__} object"
+
+
+class Settings:
+    """What all settings share: checks at construction, JSON there and back, text to value."""
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for about in fields(self):  # type: ignore[arg-type]
+            _check_option(about, hints[about.name], getattr(self, about.name))
+        self.check()
+
+    def check(self) -> None:
+        """Raise ValueError where options that are fine alone contradict each other."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; tuples become lists there."""
+        return asdict(self)  # type: ignore[call-overload]
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some options changed, checked again."""
+        self._refuse_unknown(changes)
+        return replace(self, **changes)  # type: ignore[type-var]
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Settings from what `to_dict` gave.
+
+        Raises ValueError for anything but an object, an unknown key or an impossible value.
+        """
+        if not isinstance(values, dict):
+            raise ValueError(f"{cls.__name__} must be a JSON object, got {type(values).__name__}")
+        cls._refuse_unknown(values)
+        hints = typing.get_type_hints(cls)
+        given = {name: _from_json(value, hints[name]) for name, value in values.items()}
+        missing = [
+            about.name
+            for about in fields(cls)  # type: ignore[arg-type]
+            if about.default is MISSING and about.name not in given
+        ]
+        if missing:
+            raise ValueError(f"{cls.__name__} lacks {', '.join(missing)}")
+        return cls(**given)
+
+    @classmethod
+    def _refuse_unknown(cls, names: Any) -> None:
+        known = [about.name for about in fields(cls)]  # type: ignore[arg-type]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}; known are: {', '.join(known)}")
+
+    def with_text(self, assignments: list[str]) -> Self:
+        """A copy changed by texts like `epochs=3` or `channels=16,32,64`."""
+        hints = typing.get_type_hints(type(self))
+        changes = {}
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            name = name.strip().replace("-", "_")
+            if not equals:
+                raise ValueError(f"a setting is written key=value, got {assignment!r}")
+            self._refuse_unknown([name])
+            changes[name] = _from_text(name, text.strip(), hints[name])
+        return self.replace(**changes)
+
+
+def _from_json(value: Any, hint: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Settings):
+        return hint.from_dict(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _from_text(name: str, text: str, hint: Any) -> Any:
+    if isinstance(hint, types.UnionType):
+        hints = typing.get_args(hint)
+        if text.lower() in ("", "none", "null"):
+            return None
+        return _from_text(name, text, next(one for one in hints if one is not type(None)))
+    if typing.get_origin(hint) is tuple:
+        kind = typing.get_args(hint)[0]
+        return tuple(_from_text(name, one.strip(), kind) for one in text.split(",") if one.strip())
+    if hint is bool:
+        if text.lower() not in ("true", "false", "yes", "no", "1", "0", "on", "off"):
+            raise ValueError(f"{name} must be true or false, got {text!r}")
+        return text.lower() in ("true", "yes", "1", "on")
+    try:
+        return hint(text)
+    except ValueError:
+        raise ValueError(f"{name} must be {describe_type(hint)}, got {text!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Settings):
+    """How probabilities become objects."""
+
+    method: str = option(
+        "watershed",
+        "Watershed separates touching objects with the boundary channel; components takes every "
+        "connected region as one object.",
+        choices=("watershed", "components"),
+    )
+    threshold: float = option(
+        0.5,
+        "A pixel belongs to an object when its foreground probability is above this. "
+        "Lower makes objects larger and finds faint ones.",
+        low=0.0,
+        high=1.0,
+    )
+    marker_threshold: float = option(
+        0.5,
+        "Objects start as regions where foreground - weight x boundary is above this. "
+        "Higher separates more, and loses weak objects.",
+        low=-1.0,
+        high=1.0,
+    )
+    boundary_weight: float = option(
+        1.0, "How strongly the boundary is subtracted to find markers.", low=0.0, high=10.0
+    )
+    min_size: int = option(
+        0, "Objects with fewer pixels than this are dropped.", low=0, high=1_000_000
+    )
+    fill_holes: bool = option(False, "Fill holes inside objects.")
+    drop_border: bool = option(
+        False, "Drop objects that touch the image border, as for size statistics."
+    )
+    connectivity: int = option(
+        8, "Whether pixels that touch at a corner are connected (8) or not (4).", choices=(4, 8)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Settings):
+    """Everything that decides a training run."""
+
+    data: str = option("dsb2018", "The data set to train on.", group="Data")
+    scheme: str = option(
+        "default",
+        "How training images are divided into training and validation; "
+        "default is the data set's own.",
+        group="Data",
+    )
+    val_images: int = option(
+        0, "Validate on this many images only, evenly chosen; 0 means all.", group="Data", low=0
+    )
+    normalisation: str = option(
+        "percentile",
+        "percentile maps each image's own dark and bright percentiles to 0 and 1; "
+        "dataset uses one mean and deviation of all training images.",
+        group="Data",
+        choices=("percentile", "dataset"),
+    )
+    low_percentile: float = option(
+        1.0, "The percentile that becomes 0.", group="Data", low=0.0, high=49.0
+    )
+    high_percentile: float = option(
+        99.8, "The percentile that becomes 1.", group="Data", low=51.0, high=100.0
+    )
+    crop_size: int = option(
+        256,
+        "Side of the square crops the network sees, in pixels.",
+        group="Data",
+        low=32,
+        high=2048,
+    )
+    crops: str = option(
+        "random",
+        "random crops anywhere; on-objects always holds a randomly chosen object.",
+        group="Data",
+        choices=("random", "on-objects"),
+    )
+    seed: int = option(
+        0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
+    )
+
+    target: str = option(
+        "foreground+boundary",
+        "What the network learns: foreground only; background, inside and boundary as exclusive "
+        "classes; foreground and boundary as independent channels; foreground and the distance to "
+        "the object's border; or the data set's own classes.",
+        group="Target",
+        choices=("foreground", "three-class", "foreground+boundary", "distance", "classes"),
+    )
+    boundary: str = option(
+        "inner",
+        "Which pixels count as boundary: inside the object, outside it, or both (thick).",
+        group="Target",
+        choices=("inner", "outer", "thick"),
+    )
+
+    channels: tuple[int, ...] = option(
+        (32, 64, 128, 256),
+        "Feature channels of each level, top to bottom; more levels see more context.",
+        group="Network",
+        low=1,
+        high=4096,
+    )
+    norm: str = option(
+        "batch",
+        "Batch normalisation after each convolution steadies training.",
+        group="Network",
+        choices=("batch", "none"),
+    )
+    loss: str = option(
+        "bce+dice",
+        "What is made small: pixel-wise cross-entropy (bce for independent channels), "
+        "soft Dice overlap, or their sum.",
+        group="Loss",
+        choices=("bce", "cross-entropy", "dice", "bce+dice", "cross-entropy+dice"),
+    )
+    class_weights: tuple[float, ...] = option(
+        (), "Weight of each class or channel in the loss; empty means equal.", group="Loss", low=0.0
+    )
+    weight_map: bool = option(
+        False,
+        "Weight pixels between close objects more (Ronneberger et al. 2015).",
+        group="Loss",
+    )
+    w0: float = option(10.0, "Height of the weight map between objects.", group="Loss", low=0.0)
+    sigma: float = option(
+        5.0, "Width of the weight map, in pixels.", group="Loss", low=0.5, high=100.0
+    )
+
+    optimizer: str = option(
+        "adamw",
+        "How weights follow the gradient.",
+        group="Training",
+        choices=("adam", "adamw", "sgd"),
+    )
+    lr: float = option(1e-3, "Learning rate: the step size.", group="Training", low=1e-8, high=10.0)
+    momentum: float = option(
+        0.9, "Momentum of SGD; the others ignore it.", group="Training", low=0.0, high=0.9999
+    )
+    weight_decay: float = option(
+        0.0, "Pulls weights towards zero.", group="Training", low=0.0, high=1.0
+    )
+    schedule: str = option(
+        "constant",
+        "How the learning rate falls: constant, cosine to zero, polynomial (power 0.9), "
+        "or linear to zero in the second half.",
+        group="Training",
+        choices=("constant", "cosine", "poly", "second-half"),
+    )
+    warmup: int = option(
+        0, "Raise the learning rate linearly over the first steps.", group="Training", low=0
+    )
+    batch_size: int = option(8, "Crops per step.", group="Training", low=1, high=1024)
+    epochs: int = option(
+        20, "Rounds over the training images.", group="Training", low=1, high=100_000
+    )
+    steps_per_epoch: int = option(
+        0, "Steps in an epoch; 0 means every image once.", group="Training", low=0
+    )
+    ema: float = option(
+        0.0,
+        "Average the weights over the last steps (0.99 is about the last 100); 0 is off.",
+        group="Training",
+        low=0.0,
+        high=0.99999,
+    )
+    patience: int = option(
+        0,
+        "Stop when validation has not improved for this many epochs; 0 is off.",
+        group="Training",
+        low=0,
+    )
+    watch: str = option(
+        "val_loss",
+        "What decides the best epoch.",
+        group="Training",
+        choices=("val_loss", "val_dice"),
+    )
+    precision: str = option(
+        "auto",
+        "bfloat16 is faster where the device supports it; auto measures.",
+        group="Training",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    device: str = option(
+        "auto",
+        "auto takes a GPU when there is one.",
+        group="Training",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
+
+    flip: bool = option(True, "Mirror left-right and up-down.", group="Augmentation")
+    transpose: bool = option(True, "Swap rows and columns.", group="Augmentation")
+    rotate90: bool = option(True, "Turn by multiples of 90 degrees.", group="Augmentation")
+    rotate: float = option(
+        0.0, "Turn by up to this many degrees.", group="Augmentation", low=0.0, high=180.0
+    )
+    shift: float = option(
+        0.0, "Shift by up to this share of the side.", group="Augmentation", low=0.0, high=0.5
+    )
+    scale: float = option(
+        0.0,
+        "Zoom by up to this share: 0.2 draws between 1/1.2 and 1.2.",
+        group="Augmentation",
+        low=0.0,
+        high=2.0,
+    )
+    elastic: float = option(
+        0.0,
+        "Bend the image: typical displacement in pixels.",
+        group="Augmentation",
+        low=0.0,
+        high=50.0,
+    )
+    elastic_sigma: float = option(
+        10.0,
+        "How smooth the bending is, in pixels.",
+        group="Augmentation",
+        low=2.0,
+        high=100.0,
+    )
+    brightness: float = option(
+        0.0,
+        "Add up to this share of the intensity range.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
+    contrast: float = option(
+        0.0,
+        "Change contrast by up to this share.",
+        group="Augmentation",
+        low=0.0,
+        high=0.95,
+    )
+    gamma: float = option(
+        0.0,
+        "Bend the intensity curve: 0.5 draws exponents between 1/1.5 and 1.5.",
+        group="Augmentation",
+        low=0.0,
+        high=3.0,
+    )
+    noise: float = option(
+        0.0,
+        "Add Gaussian noise of up to this deviation.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
+    multiplicative_noise: float = option(
+        0.0,
+        "Multiply each pixel by a factor up to this far from 1.",
+        group="Augmentation",
+        low=0.0,
+        high=0.95,
+    )
+
+    def check(self) -> None:
+        """Refuse combinations that cannot train."""
+        if not self.channels:
+            raise ValueError("channels must name at least one level, got none")
+        softmax = self.target in SOFTMAX_TARGETS
+        if softmax and "bce" in self.loss:
+            raise ValueError(
+                f"target {self.target} has exclusive classes: choose a loss with cross-entropy or "
+                f"dice, got {self.loss}"
+            )
+        if not softmax and "cross-entropy" in self.loss:
+            raise ValueError(
+                f"target {self.target} has independent channels: choose a loss with bce or dice, "
+                f"got {self.loss}"
+            )
+        outputs = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
+        expected = outputs.get(self.target)
+        if self.class_weights and expected and len(self.class_weights) != expected:
+            raise ValueError(
+                f"class_weights must hold {expected} numbers for target {self.target}, "
+                f"got {len(self.class_weights)}"
+            )
+        if self.class_weights and sum(self.class_weights) == 0:
+            raise ValueError("class_weights must not all be zero")
+        if self.weight_map and self.target == "classes":
+            raise ValueError("weight_map needs objects: the target classes has none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Settings):
+    """What a trained network must know to segment: nothing of this is asked of the user again."""
+
+    train: TrainConfig
+    outputs: tuple[str, ...]  # a name per output channel
+    mean: float = 0.0  # of the training images in 0..1, for normalisation "dataset"
+    std: float = 1.0
+    diameter: float | None = None  # median equivalent diameter of the training objects, in pixels
+    small: float | None = None  # 5th and 95th percentile of it
+    large: float | None = None
+    pixel_size_um: float | None = None
+    segmentation: Segmentation = Segmentation()
+    tuned_on: str = ""  # the images that chose the segmentation settings; empty: defaults
+    epoch: int = 0
+
+    def check(self) -> None:
+        """Refuse a deviation that normalising would divide by."""
+        if not self.std > 0:
+            raise ValueError(f"std must be positive, got {self.std!r}")

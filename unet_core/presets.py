@@ -1,0 +1,102 @@
+"""Named recipes: a sentence and a whole configuration each."""
+
+from dataclasses import dataclass
+
+from unet_core.config import Segmentation, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A recipe, and the segmentation settings that go with it until tuning finds better ones."""
+
+    sentence: str
+    config: TrainConfig
+    segmentation: Segmentation = Segmentation()
+
+
+_TUTORIAL = TrainConfig(
+    data="dsb2018",
+    scheme="every-20th",
+    normalisation="dataset",
+    crop_size=256,
+    target="foreground",
+    channels=(64, 128, 256, 512, 1024),
+    norm="none",
+    loss="bce",
+    optimizer="adam",
+    lr=1e-3,
+    batch_size=1,
+    epochs=10,
+    flip=False,
+    transpose=False,
+    rotate90=False,
+)
+
+PRESETS = {
+    "quick": Preset(
+        sentence="A small network for the class-room: learns visibly and is done in two minutes.",
+        config=TrainConfig(
+            scheme="default",
+            val_images=12,
+            crop_size=128,
+            channels=(16, 32, 64, 128),
+            lr=3e-3,
+            schedule="cosine",
+            warmup=10,
+            batch_size=8,
+            epochs=8,
+            steps_per_epoch=30,
+            brightness=0.1,
+            contrast=0.2,
+        ),
+    ),
+    "dsb-binary": Preset(
+        sentence="The tutorial “Segmentation with U-Net”: 31 million parameters, foreground only.",
+        config=_TUTORIAL,
+        segmentation=Segmentation(method="components"),
+    ),
+    "dsb-boundary": Preset(
+        sentence="The same tutorial with background, foreground and boundary as three classes.",
+        config=_TUTORIAL.replace(target="three-class", boundary="thick", loss="cross-entropy"),
+    ),
+    "nuclei": Preset(
+        sentence="Our best recipe for fluorescent nuclei; it made the shipped checkpoint.",
+        config=TrainConfig(
+            scheme="stardist",
+            crop_size=256,
+            channels=(32, 64, 128, 256),
+            boundary="thick",
+            lr=2e-3,
+            weight_decay=1e-4,
+            schedule="cosine",
+            warmup=100,
+            batch_size=4,
+            epochs=60,
+            steps_per_epoch=95,
+            ema=0.995,
+            rotate=45.0,
+            scale=0.3,
+            elastic=2.0,
+            brightness=0.15,
+            contrast=0.3,
+            gamma=0.5,
+            noise=0.08,
+            multiplicative_noise=0.1,
+        ),
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The named recipe; ValueError names the ones there are."""
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def fall_back(config: TrainConfig, available: list[str]) -> tuple[TrainConfig, str]:
+    """The configuration with synthetic nuclei when its data set is not there, and a note on it."""
+    if config.data in available:
+        return config, ""
+    note = f"{config.data} is not downloaded: training on synthetic nuclei instead."
+    return config.replace(data="synthetic-nuclei", scheme="default"), note
