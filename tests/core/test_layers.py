@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
     1: "config presets",
-    2: "images truth synthetic targets weight_map augment model losses metrics matching "
+    2: "device images truth synthetic targets weight_map augment model losses metrics matching "
     "connectomics instances measure",
     3: "datasets download statistics checkpoint inference runs",
     4: "engine evaluation export",
@@ -22,7 +22,7 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
-    "config presets images truth synthetic matching instances measure weight_map "
+    "config presets device images truth synthetic matching instances measure weight_map "
     "datasets download statistics runs"
 ).split()
 

@@ -1,0 +1,74 @@
+"""Which device is taken, and whether the reason names the true cause."""
+
+import pytest
+
+from unet_core.device import Surroundings, decide_device, find_device, why_no_gpu
+
+
+def surroundings(**changes: object) -> Surroundings:
+    nothing = {
+        "cuda": False,
+        "cuda_build": False,
+        "driver": False,
+        "hidden": False,
+        "mps": False,
+        "gpu_title": "",
+        "warning": "",
+        "cores": 2,
+    }
+    return Surroundings(**{**nothing, **changes})  # type: ignore[arg-type]
+
+
+GPU = {"cuda": True, "cuda_build": True, "driver": True, "gpu_title": "A100, 80 GiB"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "name"),
+    [
+        ("auto", {}, "cpu"),
+        ("auto", GPU, "cuda"),
+        ("auto", {"mps": True}, "mps"),
+        ("cpu", GPU, "cpu"),
+        ("cuda", {**GPU, "mps": True}, "cuda"),
+        ("mps", {**GPU, "mps": True}, "mps"),
+    ],
+)
+def test_a_gpu_is_taken_unless_another_device_is_asked_for(
+    choice: str, found: dict, name: str
+) -> None:
+    assert decide_device(choice, surroundings(**found)).name == name
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, "no GPU was found"),
+        ({"driver": True, "cuda_build": True, "hidden": True}, "CUDA_VISIBLE_DEVICES"),
+        ({"driver": True}, "this PyTorch has no CUDA"),
+        ({"driver": True, "cuda_build": True, "warning": "driver too old"}, "driver too old"),
+        ({"driver": True, "cuda_build": True}, "nvidia-smi"),
+    ],
+)
+def test_the_reason_for_the_cpu_names_the_cause(found: dict, words: str) -> None:
+    assert words in decide_device("auto", surroundings(**found)).reason
+    assert words in why_no_gpu(surroundings(**found))
+
+
+@pytest.mark.parametrize("choice", ["cuda", "mps"])
+def test_asking_for_a_gpu_that_is_not_there_is_an_error_and_not_the_cpu(choice: str) -> None:
+    with pytest.raises(ValueError, match=f"device {choice} is not to be had here"):
+        decide_device(choice, surroundings())
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(ValueError, match="got 'tpu'"):
+        decide_device("tpu", surroundings())
+
+
+def test_this_machine_has_a_device_that_torch_can_use() -> None:
+    import torch
+
+    found = find_device()
+    assert torch.ones(2, device=found.name).sum().item() == 2
+    assert found.title
+    assert found.reason

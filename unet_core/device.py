@@ -1,0 +1,103 @@
+"""Where the network computes, and why there: a GPU that is silently not used costs people days."""
+
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A place to compute: its torch name, its name for people, and why it was taken."""
+
+    name: str  # "cuda", "mps" or "cpu"
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What decides the device, as found by `look_around`."""
+
+    cuda: bool  # PyTorch can use an NVIDIA GPU
+    cuda_build: bool  # PyTorch was installed with CUDA
+    driver: bool  # the NVIDIA driver is installed
+    hidden: bool  # CUDA_VISIBLE_DEVICES hides every GPU
+    mps: bool  # PyTorch can use an Apple GPU
+    gpu_title: str
+    warning: str  # what PyTorch said while it looked
+    cores: int
+
+
+def find_device(choice: str = "auto") -> Device:
+    """The device for a setting "auto", "cuda", "mps" or "cpu" on this machine; imports torch.
+
+    Raises ValueError when the choice is unknown, or is not to be had here.
+    """
+    return decide_device(choice, look_around())
+
+
+def decide_device(choice: str, found: Surroundings) -> Device:
+    """The device for a choice in given surroundings; "auto" prefers a GPU."""
+    if choice not in ("auto", "cuda", "mps", "cpu"):
+        raise ValueError(f"device must be auto, cuda, mps or cpu, got {choice!r}")
+    cpu = f"CPU, {found.cores} core" + "s" * (found.cores != 1)
+    if choice == "cpu":
+        return Device(name="cpu", title=cpu, reason="the CPU was asked for")
+    if found.cuda and choice != "mps":
+        return Device(name="cuda", title=found.gpu_title, reason="PyTorch can use this GPU")
+    if found.mps and choice != "cuda":
+        return Device(name="mps", title="Apple GPU", reason="PyTorch can use this GPU")
+    if choice == "cuda":
+        raise ValueError(f"device cuda is not to be had here: {why_no_gpu(found)}")
+    if choice == "mps":
+        raise ValueError("device mps is not to be had here: PyTorch finds no Apple GPU")
+    return Device(name="cpu", title=cpu, reason=why_no_gpu(found))
+
+
+def why_no_gpu(found: Surroundings) -> str:
+    """The likeliest reason why PyTorch finds no GPU, and what helps."""
+    if found.hidden:
+        return "CUDA_VISIBLE_DEVICES hides the GPUs; unset it to use one"
+    if found.driver and not found.cuda_build:
+        return "there is an NVIDIA GPU, but this PyTorch has no CUDA; install one from pytorch.org"
+    if found.driver and found.warning:
+        return f"there is an NVIDIA GPU, but PyTorch says: {found.warning}"
+    if found.driver:
+        return "there is an NVIDIA driver, but it shows no GPU; see what nvidia-smi says"
+    return "no GPU was found"
+
+
+def look_around() -> Surroundings:
+    """What torch and the system say about GPUs here; takes a second the first time."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cuda = torch.cuda.is_available()
+    return Surroundings(
+        cuda=cuda,
+        cuda_build=torch.version.cuda is not None,
+        driver=os.path.exists("/proc/driver/nvidia/version") or bool(shutil.which("nvidia-smi")),
+        hidden=os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"),
+        mps=torch.backends.mps.is_available(),
+        gpu_title=_gpu_title() if cuda else "",
+        warning=str(caught[0].message).split("\n")[0] if caught else "",
+        cores=count_cores(),
+    )
+
+
+def count_cores() -> int:
+    """The CPU cores that this process may use, which a container makes fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpu_title() -> str:
+    import torch
+
+    about = torch.cuda.get_device_properties(0)
+    count = torch.cuda.device_count()
+    more = f", the first of {count}" if count > 1 else ""
+    return f"{about.name}, {about.total_memory / 2**30:.0f} GiB{more}"
