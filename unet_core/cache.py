@@ -1,0 +1,80 @@
+"""Tables that took seconds to compute, kept between starts."""
+
+import contextlib
+import os
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+KEPT_ON_DISK = 16  # files of each kind; the oldest go first
+KEPT_IN_MEMORY = 16
+
+_memory: dict[tuple[str, str], Arrays] = {}
+_memory_lock = threading.Lock()
+
+
+def folder() -> Path:
+    """Where computed tables lie: ``$UNET_CACHE``, else ``~/.cache/unet-workbench``."""
+    chosen = os.environ.get("UNET_CACHE")
+    return Path(chosen) if chosen else Path(os.path.expanduser("~")) / ".cache" / "unet-workbench"
+
+
+def remember(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
+    """The arrays stored under a kind and a key; computed and stored when there are none.
+
+    A folder that cannot be written costs the next start a computation, nothing else. Whoever gets
+    the arrays must not change them.
+
+    Args:
+        kind: what it is, in letters, digits and dashes, such as ``statistics``.
+        key: everything that decides the values, hashed: hexadecimal digits.
+        compute: called without arguments when nothing is stored; returns arrays by name.
+    """
+    with _memory_lock:
+        if (kind, key) in _memory:
+            return _memory[kind, key]
+    path = folder() / f"{kind}-{key}.npz"
+    arrays = _read(path)
+    if arrays is None:
+        arrays = compute()
+        _write(path, arrays)
+        _drop_old(path.parent, kind)
+    with _memory_lock:
+        _memory[kind, key] = arrays
+        while len(_memory) > KEPT_IN_MEMORY:
+            del _memory[next(iter(_memory))]
+    return arrays
+
+
+def _read(path: Path) -> Arrays | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None  # not there, or half a file from a crash: computed anew
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # names are free
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _drop_old(place: Path, kind: str) -> None:
+    with contextlib.suppress(OSError):
+        files = sorted(place.glob(f"{kind}-*.npz"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-KEPT_ON_DISK]:
+            path.unlink(missing_ok=True)

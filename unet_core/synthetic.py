@@ -1,0 +1,346 @@
+"""Microscopy-like images with known labels, drawn from a random generator.
+
+Axes: H rows, W columns; rows before columns everywhere. Grey values are handled as photon counts
+between 0 and about 1 (1 = the brightest nuclei) until the camera turns them into integers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+VERSION = 1  # raise it when the same seed gives other pixels: data hashes depend on it
+
+SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
+SMALLEST_VISIBLE = 24  # px; slivers at the border and behind a neighbour are not drawn at all
+BACKGROUND, LINE, ELLIPSE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of the image that one nucleus can reach, and its normalised radius there."""
+
+    place: tuple[slice, slice]
+    rho_HW: np.ndarray  # 0 at the centre, 1 on the contour
+
+
+def nuclei(
+    rng: np.random.Generator,
+    shape: tuple[int, int] = (256, 256),
+    *,
+    count: int | None = None,
+    radius: tuple[float, float] = (6.0, 15.0),
+    elongation: tuple[float, float] = (1.0, 1.7),
+    touching: float = 0.4,
+    texture: float = 0.3,
+    blur: tuple[float, float] = (0.6, 1.4),
+    out_of_focus: float = 0.12,
+    illumination: float = 0.3,
+    background: tuple[float, float] = (0.02, 0.10),
+    photons: tuple[float, float] = (150.0, 1200.0),
+    read_noise: float = 4.0,
+    bits: int = 8,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A fluorescence-like image of cell nuclei and its instance labels.
+
+    Args:
+        rng: the only source of randomness; the same state gives the same pixels.
+        shape: rows, columns; each 16 to 4096.
+        count: nuclei to try to place, None = drawn (sparse to crowded). Fewer are drawn when no
+            free place is left.
+        radius: px; each image draws its typical radius from this range, nuclei vary around it.
+        elongation: range of long axis / short axis.
+        touching: share of nuclei that are placed against an earlier one.
+        texture: contrast of the chromatin inside a nucleus, 0 to 1.
+        blur: px; range of the standard deviation of the microscope's blur.
+        out_of_focus: share of nuclei above or below the focal plane, 0 to 1.
+        illumination: brightness lost towards the darkest corner, 0 to 0.9.
+        background: range of the background as a fraction of a bright nucleus, 0 to 1.
+        photons: range of photons per pixel in a bright nucleus; fewer photons, more shot noise.
+        read_noise: standard deviation of the camera's noise in photons.
+        bits: 8 (uint8) or 16 (uint16, filled like a 12-bit camera, about 0 to 4095).
+
+    Returns:
+        image_HW (uint8 or uint16) and labels_HW (int32, 0 background, 1..N without gaps). Every
+        object is one 8-connected region of at least 24 px; objects touch but never overlap.
+
+    Raises:
+        ValueError: an option is outside its range.
+    """
+    _check_shape(shape)
+    _check_range("radius", radius, 3.0, 60.0)
+    _check_range("elongation", elongation, 1.0, 4.0)
+    _check_range("blur", blur, 0.0, 10.0)
+    _check_range("background", background, 0.0, 1.0)
+    _check_range("photons", photons, 1.0, 1e6)
+    for name, value in (
+        ("touching", touching),
+        ("texture", texture),
+        ("out_of_focus", out_of_focus),
+    ):
+        _check_number(name, value, 0.0, 1.0)
+    _check_number("illumination", illumination, 0.0, 0.9)
+    _check_number("read_noise", read_noise, 0.0, 1e4)
+    if count is not None:
+        _check_number("count", count, 0, 10_000)
+    if bits not in (8, 16):
+        raise ValueError(f"bits must be 8 or 16, got {bits!r}")
+
+    typical = rng.uniform(*radius)
+    if count is None:
+        crowding = rng.uniform(0.03, 0.30)  # fraction of the image that nuclei cover
+        count = max(2, round(crowding * shape[0] * shape[1] / (np.pi * typical**2)))
+    windows, labels_HW = _place_nuclei(rng, shape, count, typical, elongation, touching)
+    light_HW = _paint_nuclei(rng, shape, windows, texture * rng.uniform(0.6, 1.4), out_of_focus)
+    light_HW = ndimage.gaussian_filter(light_HW, rng.uniform(*blur))
+    light_HW += rng.uniform(0.05, 0.15) * _haze(light_HW)
+    light_HW += rng.uniform(*background) * (1.0 + 0.3 * _smooth_noise(rng, shape, 24))
+    light_HW *= _illumination(rng, shape, illumination)
+    return _expose(rng, light_HW, rng.uniform(*photons), read_noise, bits), labels_HW
+
+
+def _place_nuclei(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    count: int,
+    typical: float,
+    elongation: tuple[float, float],
+    touching: float,
+) -> tuple[list[_Window], np.ndarray]:
+    labels_HW = np.zeros(shape, np.int32)
+    windows: list[_Window] = []
+    centres: list[tuple[np.ndarray, float]] = []
+    for _ in range(3 * count):
+        if len(windows) == count:
+            break
+        size = typical * float(np.clip(rng.normal(1.0, 0.2), 0.55, 1.7))
+        if centres and rng.random() < touching:
+            centre, reach = centres[rng.integers(len(centres))]
+            angle = rng.uniform(0, 2 * np.pi)
+            step = (reach + size) * rng.uniform(0.8, 1.0)
+            centre = centre + step * np.array([np.sin(angle), np.cos(angle)])
+        else:
+            centre = rng.uniform(-0.5 * size, np.array(shape) + 0.5 * size)
+        window = _outline(rng, shape, centre, size, rng.uniform(*elongation))
+        if window is None:
+            continue
+        labels_win_HW = labels_HW[window.place]
+        inside_HW = window.rho_HW < 1.0
+        free_HW = inside_HW & (labels_win_HW == 0)
+        # At most 15 % may lie behind neighbours: more would not be recognisable as a nucleus.
+        if free_HW.sum() < max(SMALLEST_VISIBLE, 0.85 * inside_HW.sum()):
+            continue
+        if ndimage.label(free_HW, np.ones((3, 3)))[1] != 1:
+            continue
+        windows.append(window)
+        centres.append((centre, size))
+        labels_win_HW[free_HW] = len(windows)
+    return windows, labels_HW
+
+
+def _outline(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    centre: np.ndarray,
+    size: float,
+    elongation: float,
+) -> _Window | None:
+    """A slightly dented ellipse, or None when too little of it lies in the image."""
+    long, short = size * np.sqrt(elongation), size / np.sqrt(elongation)
+    dents = rng.normal(0.0, [0.05, 0.03, 0.02]).clip(-0.1, 0.1)
+    phases = rng.uniform(0, 2 * np.pi, 3)
+    turn = rng.uniform(0, np.pi)
+    reach = 1.3 * long + 2
+    top, left = np.maximum(np.floor(centre - reach), 0).astype(int)
+    bottom, right = np.minimum(np.ceil(centre + reach), shape).astype(int)
+    if top >= bottom or left >= right:
+        return None
+    y_H1, x_1W = np.ogrid[top:bottom, left:right]
+    y_H1, x_1W = y_H1 - centre[0], x_1W - centre[1]
+    u_HW = (np.cos(turn) * x_1W + np.sin(turn) * y_H1) / long
+    v_HW = (np.cos(turn) * y_H1 - np.sin(turn) * x_1W) / short
+    angle_HW = np.arctan2(v_HW, u_HW)
+    contour_HW = 1.0 + sum(
+        dent * np.cos(k * angle_HW + phase)
+        for k, dent, phase in zip((2, 3, 5), dents, phases, strict=True)
+    )
+    rho_HW = np.hypot(u_HW, v_HW) / contour_HW
+    place = (slice(int(top), int(bottom)), slice(int(left), int(right)))
+    return _Window(place, rho_HW.astype(np.float32))
+
+
+def _paint_nuclei(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    windows: list[_Window],
+    texture: float,
+    out_of_focus: float,
+) -> np.ndarray:
+    """Light from every nucleus; where two lie over each other their light adds up."""
+    sharp_HW, blurred_HW = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    fine_HW, coarse_HW = _smooth_noise(rng, shape, 1.3), _smooth_noise(rng, shape, 3.5)
+    spots_HW = np.clip(fine_HW - 1.2, 0, None)  # condensed chromatin
+    spottiness = rng.choice([0.0, 0.6, 1.2])
+    chromatin_HW = 1.0 + texture * (0.35 * fine_HW + 0.5 * coarse_HW + spottiness * spots_HW)
+    np.clip(chromatin_HW, 0.25, None, out=chromatin_HW)
+    spread = rng.uniform(0.1, 0.35)
+    for window in windows:
+        brightness = 0.55 * np.exp(rng.normal(0.0, spread))
+        if rng.random() < 0.04:  # condensed, as in division
+            brightness *= 1.8
+        # A nucleus is a thick disc: nearly flat, thinner towards its edge.
+        height_HW = np.sqrt(np.clip(1.0 - window.rho_HW**2, 0.0, None)) ** rng.uniform(0.3, 0.9)
+        layer_HW = blurred_HW if rng.random() < out_of_focus else sharp_HW
+        layer_HW[window.place] += brightness * height_HW * chromatin_HW[window.place]
+    sharp_HW += ndimage.gaussian_filter(blurred_HW, rng.uniform(1.5, 2.5))
+    return sharp_HW
+
+
+def _haze(light_HW: np.ndarray) -> np.ndarray:
+    """Light scattered widely around bright places (three box filters, nearly a Gaussian)."""
+    for _ in range(3):
+        light_HW = ndimage.uniform_filter(light_HW, 25)
+    return light_HW
+
+
+def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> np.ndarray:
+    """Noise of mean 0 and standard deviation 1 with structures of about `sigma` px."""
+    # Wide structures are drawn on a coarse grid and enlarged: the same look in a tenth of the time.
+    step = max(1, int(sigma // 3))
+    coarse = tuple(-(-side // step) + 1 for side in shape)
+    noise_HW = rng.standard_normal(coarse, np.float32)
+    noise_HW = ndimage.gaussian_filter(noise_HW, sigma / step, mode="wrap")
+    if step > 1:
+        noise_HW = ndimage.zoom(noise_HW, step, order=1)
+    noise_HW = noise_HW[: shape[0], : shape[1]]
+    deviation = float(noise_HW.std())
+    return (noise_HW - noise_HW.mean()) / (deviation if deviation > 0 else 1.0)
+
+
+def _illumination(rng: np.random.Generator, shape: tuple[int, int], strength: float) -> np.ndarray:
+    """A factor that falls from 1 under the lamp's centre to 1 - strength in the far corner."""
+    lamp = rng.uniform(0.2, 0.8, 2)
+    y_H1 = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None] - np.float32(lamp[0])
+    x_1W = np.linspace(0, 1, shape[1], dtype=np.float32)[None, :] - np.float32(lamp[1])
+    distance_HW = y_H1**2 + x_1W**2
+    return 1.0 - np.float32(strength * rng.uniform(0, 1)) * distance_HW / distance_HW.max()
+
+
+def _expose(
+    rng: np.random.Generator, light_HW: np.ndarray, photons: float, read_noise: float, bits: int
+) -> np.ndarray:
+    """Camera integers: shot noise, read noise, a gain that leaves room for the brightest."""
+    counts_HW = rng.poisson(np.clip(light_HW, 0, None) * photons).astype(np.float32)
+    counts_HW += read_noise * rng.standard_normal(light_HW.shape, np.float32)
+    top = 255.0 if bits == 8 else 4095.0
+    offset = top * rng.uniform(0.01, 0.04)
+    gain = top * rng.uniform(0.5, 0.95) / photons
+    grey_HW = np.rint(offset + gain * counts_HW)
+    return np.clip(grey_HW, 0, top).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def shapes(
+    rng: np.random.Generator,
+    shape: tuple[int, int] = (400, 200),
+    *,
+    lines: tuple[int, int] = (3, 8),
+    ellipses: tuple[int, int] = (3, 8),
+    thickness: tuple[float, float] = (2.0, 7.0),
+    semi_axis: tuple[float, float] = (6.0, 30.0),
+    background: float = 110.0,
+    noise: float = 20.0,
+    contrast: float = 40.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lines and ellipses of varying grey on a noisy background, and the class of every pixel.
+
+    Args:
+        rng: the only source of randomness; the same state gives the same pixels.
+        shape: rows, columns; each 16 to 4096.
+        lines: fewest and most lines.
+        ellipses: fewest and most ellipses.
+        thickness: px; range of the lines' thickness.
+        semi_axis: px; range of the ellipses' two half axes.
+        background: mean grey of the background, 0 to 255.
+        noise: standard deviation of the Gaussian noise, in grey levels; a third of it on objects.
+        contrast: smallest difference between an object's grey and the background, 0 to 100.
+
+    Returns:
+        image_HW (uint8) and classes_HW (uint8: 0 background, 1 line, 2 ellipse). What is drawn
+        later covers what was drawn before, in a random order.
+
+    Raises:
+        ValueError: an option is outside its range.
+    """
+    _check_shape(shape)
+    _check_range("lines", lines, 0, 100)
+    _check_range("ellipses", ellipses, 0, 100)
+    _check_range("thickness", thickness, 1.0, 50.0)
+    _check_range("semi_axis", semi_axis, 2.0, 200.0)
+    _check_number("background", background, 0.0, 255.0)
+    _check_number("noise", noise, 0.0, 100.0)
+    _check_number("contrast", contrast, 0.0, 100.0)
+
+    classes_HW = np.zeros(shape, np.uint8)
+    grey_HW = np.full(shape, background, np.float32)
+    kinds = [LINE] * int(rng.integers(lines[0], lines[1] + 1))
+    kinds += [ELLIPSE] * int(rng.integers(ellipses[0], ellipses[1] + 1))
+    rng.shuffle(kinds)
+    for kind in kinds:
+        if kind == LINE:
+            inside_HW = _line(rng, shape, rng.uniform(*thickness))
+        else:
+            inside_HW = _ellipse(rng, shape, rng.uniform(*semi_axis, 2))
+        classes_HW[inside_HW] = kind
+        grey_HW[inside_HW] = _distinct_grey(rng, background, contrast)
+    deviation_HW = np.where(classes_HW == BACKGROUND, noise, noise / 3).astype(np.float32)
+    grey_HW += deviation_HW * rng.standard_normal(shape, np.float32)
+    return np.clip(np.rint(grey_HW), 0, 255).astype(np.uint8), classes_HW
+
+
+def _line(rng: np.random.Generator, shape: tuple[int, int], thickness: float) -> np.ndarray:
+    """Pixels within half a thickness of the segment between two random points."""
+    start, end = rng.uniform(0, shape, (2, 2))
+    direction = end - start
+    length2 = max(float(direction @ direction), 1.0)
+    y_H1, x_1W = np.ogrid[: shape[0], : shape[1]]
+    y_H1, x_1W = (y_H1 - start[0]).astype(np.float32), (x_1W - start[1]).astype(np.float32)
+    along_HW = ((y_H1 * direction[0] + x_1W * direction[1]) / length2).clip(0, 1)
+    away2_HW = (y_H1 - along_HW * direction[0]) ** 2 + (x_1W - along_HW * direction[1]) ** 2
+    return away2_HW <= (thickness / 2) ** 2
+
+
+def _ellipse(rng: np.random.Generator, shape: tuple[int, int], axes: np.ndarray) -> np.ndarray:
+    centre, turn = rng.uniform(0, shape), rng.uniform(0, np.pi)
+    y_H1, x_1W = np.ogrid[: shape[0], : shape[1]]
+    y_H1, x_1W = (y_H1 - centre[0]).astype(np.float32), (x_1W - centre[1]).astype(np.float32)
+    u_HW = (np.cos(turn) * x_1W + np.sin(turn) * y_H1) / axes[0]
+    v_HW = (np.cos(turn) * y_H1 - np.sin(turn) * x_1W) / axes[1]
+    return u_HW**2 + v_HW**2 <= 1.0
+
+
+def _distinct_grey(rng: np.random.Generator, background: float, contrast: float) -> float:
+    """A grey level, evenly drawn from all that differ from the background by the contrast."""
+    below, above = max(background - contrast, 0.0), min(background + contrast, 255.0)
+    grey = rng.uniform(0, below + 255.0 - above)
+    return float(grey if grey < below else grey - below + above)
+
+
+def _check_shape(shape: tuple[int, int]) -> None:
+    good = len(shape) == 2 and all(SMALLEST_SIDE <= side <= LARGEST_SIDE for side in shape)
+    if not good:
+        raise ValueError(
+            f"shape must be two sides of {SMALLEST_SIDE} to {LARGEST_SIDE} pixels, got {shape}"
+        )
+
+
+def _check_number(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be {low:g} to {high:g}, got {value}")
+
+
+def _check_range(name: str, ends: tuple[float, float], low: float, high: float) -> None:
+    good = len(ends) == 2 and low <= ends[0] <= ends[1] <= high
+    if not good:
+        raise ValueError(
+            f"{name} must be two rising numbers between {low:g} and {high:g}, got {ends}"
+        )
