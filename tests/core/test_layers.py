@@ -12,8 +12,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
     1: "catalogue config presets",
-    2: "cache device images truth synthetic targets weight_map augment model losses metrics matching "
-    "connectomics instances measure",
+    2: "cache device images truth synthetic targets weight_map augment model losses metrics "
+    "matching connectomics instances measure",
     3: "datasets download statistics checkpoint inference runs",
     4: "engine evaluation export",
     5: "training cli",
