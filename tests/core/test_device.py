@@ -2,7 +2,7 @@
 
 import pytest
 
-from unet_core.device import Surroundings, decide_device, find_device, why_no_gpu
+from unet_core.device import Surroundings, choose, decide_device, why_no_gpu
 
 
 def surroundings(**changes: object) -> Surroundings:
@@ -68,7 +68,7 @@ def test_an_unknown_device_is_named() -> None:
 def test_this_machine_has_a_device_that_torch_can_use() -> None:
     import torch
 
-    found = find_device()
+    found = choose()
     assert torch.ones(2, device=found.name).sum().item() == 2
     assert found.title
     assert found.reason

@@ -22,8 +22,8 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
-    "config presets device images truth synthetic matching instances measure weight_map "
-    "datasets download statistics runs"
+    "catalogue config presets cache device images truth synthetic matching instances measure "
+    "weight_map datasets download statistics runs"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
