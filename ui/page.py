@@ -63,7 +63,7 @@ def setup(title: str, explanation: str) -> None:
     ):
         st.title(title, width="content", anchor=False)
         show_device()
-    with st.expander("What is on this page?", icon=":material/help:"):
+    with st.expander("What is on this page?", icon=":material/help:", type="compact"):
         st.markdown(explanation)
 
 
