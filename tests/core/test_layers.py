@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LEVELS = {
     1: "catalogue config presets",
     2: "cache device images truth synthetic targets weight_map augment model losses metrics "
-    "matching connectomics instances measure",
-    3: "datasets download statistics checkpoint inference runs",
+    "matching connectomics instances measure records",
+    3: "datasets download statistics checkpoint inference slots runs",
     4: "engine evaluation export",
     5: "training cli",
 }
@@ -23,7 +23,7 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
     "catalogue config presets cache device images truth synthetic matching instances measure "
-    "weight_map datasets download statistics runs"
+    "weight_map datasets download statistics records slots runs"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.

@@ -1,0 +1,366 @@
+"""A training run is a directory: whoever reads it knows all about the run.
+
+The training process writes, pages and commands read; nobody needs a server. The process holds the
+lock of its run for as long as it lives, so "running" without a held lock means "lost".
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from unet_core import slots
+from unet_core.config import Settings, TrainConfig
+from unet_core.records import Cursor, Rows, is_held, read_rows, write_json
+
+ALIVE = ("queued", "running")
+STATES = (*ALIVE, "finished", "stopped", "failed", "lost")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status(Settings):
+    """What `status.json` says, with the state and the place in the queue as seen by the reader."""
+
+    state: str
+    reason: str = ""  # why it failed, or what is worth knowing about the end
+    note: str = ""  # what the user should know about the settings
+    phase: str = ""  # what it is doing: "loading", "training", "validating", "tuning"
+    device: str = ""  # for people, such as "CPU, 2 cores"
+    device_reason: str = ""
+    epoch: int = 0  # finished epochs
+    epochs: int = 0
+    step: int = 0  # finished steps
+    steps: int = 0
+    best_epoch: int | None = None
+    seconds: float = 0.0  # trained so far, over all resumptions
+    seconds_left: float | None = None
+    created_at: float | None = None  # seconds since 1970, as the others
+    started_at: float | None = None
+    updated_at: float | None = None
+    ended_at: float | None = None
+    pid: int | None = None  # written by the training process; None until it has taken over
+    queue_place: int | None = None  # 1 is next; only for readers
+
+    def check(self) -> None:
+        """Refuse a state that nobody knows."""
+        if self.state not in STATES:
+            raise ValueError(f"state must be one of {', '.join(STATES)}, got {self.state!r}")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a process trains or waits."""
+        return self.state in ALIVE
+
+    def renewed(self, now: float, pid: int | None = None) -> "Status":
+        """What a start makes of it: queued, with the progress kept and the ending forgotten."""
+        return self.replace(
+            state="queued",
+            reason="",
+            phase="",
+            started_at=now,
+            ended_at=None,
+            seconds_left=None,
+            pid=pid,
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory. Reading never raises, except `config` of a broken run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The name of the directory, used in links."""
+        return self.path.name
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings; ValueError with one sentence when `config.json` is missing or broken."""
+        found = _read_config(self.path / "config.json")
+        if isinstance(found, str):
+            raise ValueError(f"run {self.id}: {found}")
+        return found
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with `config.json`; empty when nothing is."""
+        found = _read_config(self.path / "config.json")
+        return found if isinstance(found, str) else ""
+
+    def status(self) -> Status:
+        """The state as it is now: lost when nobody holds the lock, with the place in the queue."""
+        status = self._state()
+        if status.state == "queued":
+            return status.replace(queue_place=slots.queue_place(root(), self.path))
+        return status
+
+    def _state(self) -> Status:
+        stored = _read_status(self.path / "status.json")
+        if is_held(self.path / "lock"):
+            # Without a readable status it has only just begun.
+            return stored if isinstance(stored, Status) else Status(state="queued")
+        if isinstance(stored, Status) and stored.is_alive:
+            # It may have ended between the two looks: the state is written before the lock goes.
+            stored = _read_status(self.path / "status.json")
+        fault = self.fault or (stored if isinstance(stored, str) else "")
+        if fault or not isinstance(stored, Status):
+            return Status(state="failed", reason=fault)
+        if not stored.is_alive or _is_starting(stored):
+            return stored
+        if stored.started_at is None:
+            return stored.replace(state="lost", reason="It was prepared but never started.")
+        return stored.replace(
+            state="lost", reason="The training process ended without a word.", seconds_left=None
+        )
+
+    def stop(self) -> None:
+        """Ask the process to keep its weights and end; it does so within seconds."""
+        (self.path / "stop").touch()
+
+    def delete(self) -> None:
+        """Remove the directory; ValueError while a process trains or waits."""
+        refusal = f"run {self.id} is still going: stop it before deleting it"
+        state = self._state()
+        if state.is_alive and state.started_at is not None:
+            raise ValueError(refusal)
+        grave = self.path.with_name(f".deleted-{secrets.token_hex(3)}-{self.id}")
+        try:
+            # Renamed first: it vanishes at once for every reader.
+            with (
+                FileLock(self.path / "lock", thread_local=False).acquire(timeout=2),
+                contextlib.suppress(OSError),
+            ):
+                self.path.rename(grave)
+        except Timeout:
+            raise ValueError(refusal) from None
+        except FileNotFoundError:
+            return  # somebody else was quicker
+        shutil.rmtree(grave if grave.exists() else self.path, ignore_errors=True)
+        if self.path.exists():
+            raise ValueError(f"run {self.id} cannot be deleted: is {self.path} write-protected?")
+
+    def can_resume(self) -> bool:
+        """Whether there is a state to continue from; without one, resuming begins anew."""
+        return (self.path / "last.pt").is_file()
+
+    def has_weights(self) -> bool:
+        """Whether it can segment already."""
+        return (self.path / "best.safetensors").is_file()
+
+    def steps(self, cursor: Cursor | None = None) -> Rows:
+        """The live curve, about one row a second; only what is new after a cursor."""
+        return read_rows(self.path / "steps.jsonl", cursor)
+
+    def metrics(self, cursor: Cursor | None = None) -> Rows:
+        """One row per epoch; only what is new after a cursor."""
+        return read_rows(self.path / "metrics.jsonl", cursor)
+
+    def log(self, size: int = 20_000) -> str:
+        """The end of the log, in whole lines."""
+        try:
+            with open(self.path / "log.txt", "rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - size)
+                file.seek(start)
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return text.partition("\n")[2] if start else text
+
+    def preview_epochs(self) -> list[int]:
+        """The epochs that left predictions on the fixed validation images."""
+        names = (path.name for path in (self.path / "previews").glob("[0-9]*-0.png"))
+        return sorted(int(name.partition("-")[0]) for name in names)
+
+    def preview(self, kind: int | str, index: int) -> Path | None:
+        """The picture of a fixed image: the prediction of an epoch, or "image" or "truth"."""
+        name = f"{kind:04d}" if isinstance(kind, int) else kind
+        path = self.path / "previews" / f"{name}-{index}.png"
+        return path if path.is_file() else None
+
+
+def root() -> Path:
+    """Where runs live: ``$UNET_RUNS``, else ``./runs``."""
+    return Path(os.environ.get("UNET_RUNS") or "runs")
+
+
+def list_runs() -> list[Run]:
+    """Every run, the newest first; broken ones too, their status says what is wrong."""
+    try:
+        entries = [entry for entry in os.scandir(root()) if not entry.name.startswith(".")]
+    except OSError:
+        return []
+    names = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
+    return [Run(root() / name) for name in names]
+
+
+def find(run_id: str) -> Run:
+    """The run of that name; ValueError when there is none."""
+    is_name = re.fullmatch(r"[\w-][\w.-]*", run_id) is not None
+    if not is_name or not (root() / run_id).is_dir():
+        raise ValueError(f"there is no run {run_id!r} in {root()}")
+    return Run(root() / run_id)
+
+
+def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str = "") -> Run:
+    """A new run directory, whole from its first moment; it is not started.
+
+    Args:
+        config: the settings.
+        preset: the recipe they came from, for the name.
+        note: what the user should know about the settings.
+        token: names a form's submission. The same token gives the same run: a double click makes
+            one run, not two.
+    """
+    suffix = hashlib.sha256((token or secrets.token_hex()).encode()).hexdigest()[:6]
+    recipe = re.sub(r"[^a-z0-9-]+", "-", preset.lower()).strip("-") or "own"
+    with FileLock(slots.folder(root()) / "create.lock").acquire(timeout=10):
+        for path in root().glob(f"[!.]*-{suffix}"):
+            return Run(path)
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe}-{suffix}"
+        draft = root() / f".{name}"
+        draft.mkdir()
+        try:
+            fill(Run(draft), config, note=note)
+            return Run(draft.rename(root() / name))
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+
+
+def fill(run: Run, config: TrainConfig, *, note: str = "") -> None:
+    """Write the settings and the first status into a run's directory."""
+    write_json(run.path / "config.json", config.to_dict())
+    status = Status(state="queued", note=note, epochs=config.epochs, created_at=time.time())
+    write_status(run, status)
+
+
+def start(run: Run, *, resume: bool = False) -> Run:
+    """Start the training process and return at once; a run that is going already is left alone.
+
+    Raises ValueError when the settings are broken, when it is finished, or when it would begin
+    anew over an earlier curve.
+    """
+    config = run.config
+    now = time.time()
+    try:
+        with FileLock(run.path / "lock", thread_local=False).acquire(timeout=3):
+            before = last_status(run)
+            if before.started_at is not None and _is_starting(before):
+                return run  # a double click: the first one's process is on its way
+            check_start(run, resume=resume)
+            (run.path / "stop").unlink(missing_ok=True)
+            write_status(run, before.renewed(now))
+            slots.take_ticket(root(), run.path, wanted=config.device, since=now, pid=None)
+    except Timeout:
+        return run
+    command = [sys.executable, "-m", "unet_core", "train", "--run", str(run.path.absolute())]
+    _launch(run, command + ["--resume"] * resume)
+    return run
+
+
+def last_status(run: Run) -> Status:
+    """What `status.json` says, whoever holds the lock; a fresh one when it cannot be read."""
+    stored = _read_status(run.path / "status.json")
+    return stored if isinstance(stored, Status) else Status(state="failed", reason=stored)
+
+
+def check_start(run: Run, *, resume: bool) -> None:
+    """Raise ValueError where starting would do nothing or destroy an earlier curve."""
+    if last_status(run).state == "finished":
+        raise ValueError(f"run {run.id} is finished already: start a new run")
+    if not resume and (run.can_resume() or run.metrics().rows):
+        raise ValueError(f"run {run.id} has been trained already: resume it, or start a new run")
+
+
+def _launch(run: Run, command: list[str]) -> None:
+    package = str(Path(__file__).resolve().parent.parent)
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    # Its own session: Ctrl-C or the end of the server does not reach it.
+    flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    with open(run.path / "log.txt", "ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
+            creationflags=flags,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie stays behind
+
+
+def differences(found: list[Run]) -> dict[str, list[Any]]:
+    """The settings in which runs differ: name -> a value for each run, None for a broken one."""
+    configs = [None if run.fault else run.config for run in found]
+    values = {
+        about.name: [None if config is None else getattr(config, about.name) for config in configs]
+        for about in fields(TrainConfig)
+    }
+    whole = [index for index, config in enumerate(configs) if config is not None]
+    return {name: row for name, row in values.items() if len({row[index] for index in whole}) > 1}
+
+
+def write_status(run: Run, status: Status) -> None:
+    """Replace `status.json`; the reader's own fields are left out."""
+    values = status.to_dict()
+    del values["queue_place"]
+    write_json(run.path / "status.json", values | {"updated_at": time.time()})
+
+
+def _read_status(path: Path) -> Status | str:
+    """The stored status, or a sentence on why there is none."""
+    return _read_settings(path, "status")
+
+
+def _read_config(path: Path) -> TrainConfig | str:
+    """The stored settings, or a sentence on why there are none."""
+    return _read_settings(path, "config")
+
+
+def _read_settings(path: Path, kind: str) -> Any:
+    try:
+        about = path.stat()
+    except OSError:
+        return f"{path.name} is missing."
+    # A replaced file has another inode even when the clock did not move on.
+    return _parse_settings(path, kind, (about.st_ino, about.st_mtime_ns, about.st_size))
+
+
+@functools.lru_cache(maxsize=2048)
+def _parse_settings(path: Path, kind: str, version: tuple[int, ...]) -> Any:
+    settings = Status if kind == "status" else TrainConfig
+    try:
+        return settings.from_dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        return f"{path.name} cannot be used: {_first_line(error)}."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _is_starting(status: Status) -> bool:
+    """Whether its process may still be on the way to its lock."""
+    since = status.started_at or status.created_at or 0.0
+    return (
+        status.state == "queued"
+        and status.pid is None
+        and time.time() - since < slots.GRACE_SECONDS
+    )
