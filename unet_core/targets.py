@@ -146,7 +146,7 @@ def _distances_of(labels: Any, xp: ModuleType) -> Any:
     return xp.from_numpy(_distances_of(labels.cpu().numpy(), np)).to(labels.device)
 
 
-def decode(prob_CHW: np.ndarray, target: str, boundary: str) -> tuple[np.ndarray, np.ndarray]:
+def decode(prob_CHW: Any, target: str, boundary: str) -> tuple[Any, Any]:
     """Foreground and boundary probability [H, W] from a network's channels.
 
     Every target is read as these two, so that one watershed serves all. Exclusive boundary
@@ -154,7 +154,7 @@ def decode(prob_CHW: np.ndarray, target: str, boundary: str) -> tuple[np.ndarray
     size); outer ones do not. A distance d becomes the boundary 1 - d within the foreground.
     """
     if target == "foreground":
-        return prob_CHW[0], np.zeros_like(prob_CHW[0])
+        return prob_CHW[0], 0 * prob_CHW[0]
     if target == "foreground+boundary":
         return prob_CHW[0], prob_CHW[1]
     if target == "distance":
@@ -162,4 +162,4 @@ def decode(prob_CHW: np.ndarray, target: str, boundary: str) -> tuple[np.ndarray
     if target == "three-class":
         inside, edge = prob_CHW[1], prob_CHW[2]
         return (inside if boundary == "outer" else inside + edge), edge
-    return 1 - prob_CHW[0], np.zeros_like(prob_CHW[0])
+    return 1 - prob_CHW[0], 0 * prob_CHW[0]

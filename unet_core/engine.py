@@ -1,0 +1,395 @@
+"""Training: from a configuration to a trained network, as a stream of events.
+
+Axes: B batch, C channels, H rows, W columns.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from unet_core import batches, checkpoint, images, losses, metrics, targets
+from unet_core.augment import augment
+from unet_core.batches import Example
+from unet_core.checkpoint import Trained
+from unet_core.config import TrainConfig
+from unet_core.device import Device, precision
+from unet_core.weight_map import weight_map
+
+PREVIEWS = 4
+PREVIEW_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step was made."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Checking:
+    """One more validation image was looked at."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A validation image (its middle) with the prediction and the truth, all uint8 [H, W]."""
+
+    name: str
+    image_HW: np.ndarray
+    foreground_HW: np.ndarray
+    truth_HW: np.ndarray
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch was trained and validated; `row` is its line of the curve."""
+
+    row: dict[str, Any]
+    is_best: bool
+    previews: list[Preview]
+
+
+Event = Step | Checking | Epoch
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """The learning rate of a step (from 0) of `total`."""
+    done = step / total
+    factor = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1 + np.cos(np.pi * done)),
+        "poly": (1 - done) ** 0.9,
+        "second-half": min(1.0, 2 * (1 - done)),
+    }[config.schedule]
+    return float(config.lr * factor * min(1.0, (step + 1) / (config.warmup + 1)))
+
+
+class Training:
+    """One training run in memory; `events` makes it go, `state` and `load_state` let it pause.
+
+    The same configuration gives the same numbers on the CPU, also when it was stopped after any
+    step and resumed. Raises ValueError when the configuration does not fit the data.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        device: Device,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.config, self.device, self.clock = config, device, clock
+        self.data = batches.load(config)
+        self.model_config = self.data.model_config
+        self.steps_per_epoch = self.data.steps_per_epoch
+        self.total_steps = self.steps_per_epoch * config.epochs
+        torch.manual_seed(config.seed)
+        self.network = checkpoint.build(self.model_config).to(
+            device=device.name,
+            memory_format=torch.channels_last,  # type: ignore[call-overload]
+        )
+        self.average = deepcopy(self.network).eval() if config.ema else self.network
+        self.optimizer = _optimizer(self.network, config)
+        self.step = 0
+        self.best: dict[str, Any] = {"value": None, "epoch": 0, "weights": {}}
+        self.why_ended = ""
+        self._sums = _Sums()
+        self._val_maps: dict[str, Tensor | None] = {}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are complete."""
+        return self.step // self.steps_per_epoch
+
+    def events(self) -> Iterator[Event]:
+        """Train from the present step to the end; the caller may stop after any event.
+
+        Raises ValueError when the loss is no longer a number.
+        """
+        while not self._is_over():
+            # An epoch that was stopped before its validation has its steps already.
+            while not self._sums.steps or self.step % self.steps_per_epoch:
+                yield self._advance()
+            yield from self._finish_epoch()
+
+    def _is_over(self) -> bool:
+        if self._sums.steps:
+            return False
+        waited = self.epoch - self.best["epoch"]
+        if self.config.patience and self.best["epoch"] and waited >= self.config.patience:
+            self.why_ended = f"no improvement of {self.config.watch} for {waited} epochs"
+        return bool(self.why_ended) or self.step >= self.total_steps
+
+    def _advance(self) -> Step:
+        started = self.clock()
+        config, lr = self.config, learning_rate(self.config, self.step, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        image_BCHW, labels_BHW, weights_BHW = self._batch()
+        target = targets.encode(labels_BHW, config.target, config.boundary)
+        self.network.train()
+        with precision(self.device.name, config.precision):
+            logits_BCHW = self.network(image_BCHW)
+        logits_BCHW = logits_BCHW.float()
+        loss = self._loss(logits_BCHW, target, weights_BHW)
+        value = float(loss)
+        if not np.isfinite(value):
+            raise ValueError(
+                f"the loss is no longer a number at step {self.step + 1}: "
+                "lower the learning rate, or use precision float32"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        self._sums.add(value, *self._overlap(logits_BCHW.detach(), labels_BHW))
+        self._sums.seconds += self.clock() - started
+        rate = self._sums.steps * config.batch_size / max(self._sums.seconds, 1e-9)
+        return Step(self.step, self._epoch_of_last_step(), value, lr, rate)
+
+    def _epoch_of_last_step(self) -> int:
+        return (self.step - 1) // self.steps_per_epoch + 1
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The augmented crops of the present step, on the device."""
+        norm_BHW, labels_BHW = self.data.crops(self.step)
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
+        image, labels, _ = augment(
+            torch.from_numpy(norm_BHW)[:, None].to(self.device.name),
+            torch.from_numpy(labels_BHW).to(self.device.name),
+            self.config,
+            generator,
+        )
+        return image.contiguous(memory_format=torch.channels_last), labels, self._weights(labels)
+
+    def _weights(self, labels_BHW: Tensor) -> Tensor | None:
+        """The weight map of labels as they are after augmentation, else distances would be off."""
+        if not self.config.weight_map:
+            return None
+        maps = [
+            weight_map(one, w0=self.config.w0, sigma=self.config.sigma)
+            for one in labels_BHW.cpu().numpy()
+        ]
+        return torch.from_numpy(np.stack(maps).astype(np.float32)).to(self.device.name)
+
+    def _loss(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+        return losses.loss(
+            logits,
+            target,
+            self.config.loss,
+            weights_BHW=weights,
+            class_weights=self.config.class_weights,
+        )
+
+    def _overlap(self, logits_BCHW: Tensor, labels_BHW: Tensor) -> tuple[int, int]:
+        """Twice the pixels that prediction and truth share, and the pixels that they have."""
+        pred_BHW = self._foreground(logits_BCHW) > 0.5
+        true_BHW = labels_BHW > 0
+        return int(2 * (pred_BHW & true_BHW).sum()), int(pred_BHW.sum() + true_BHW.sum())
+
+    def _foreground(self, logits_BCHW: Tensor) -> Tensor:
+        softmax = targets.is_softmax(self.config.target)
+        prob_CBHW = losses.probabilities(logits_BCHW, softmax=softmax).movedim(1, 0)
+        return targets.decode(prob_CBHW, self.config.target, self.config.boundary)[0]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """Exponential moving average of the weights; young averages forget faster."""
+        if self.average is self.network:
+            return
+        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        new = self.network.state_dict()
+        for name, old in self.average.state_dict().items():
+            if old.is_floating_point():
+                old.lerp_(new[name], 1 - keep)
+            else:
+                old.copy_(new[name])
+
+    def _finish_epoch(self) -> Iterator[Event]:
+        started = self.clock()
+        validation, previews = _Validation(), []
+        count = min(PREVIEWS, len(self.data.val))
+        shown = np.linspace(0, len(self.data.val) - 1, count).round().astype(int)
+        for index, example in enumerate(self.data.val):
+            prob_HW = self._validate(example, validation)
+            if index in shown:
+                previews.append(_preview(example, prob_HW))
+            yield Checking(index + 1, len(self.data.val))
+        seconds = self._sums.seconds
+        row = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "train_loss": self._sums.mean_loss,
+            "val_loss": validation.loss,
+            "train_dice": self._sums.dice,
+            "val_dice": validation.dice,
+            "val_soft_dice": validation.soft_dice,
+            "lr": learning_rate(self.config, self.step - 1, self.total_steps),
+            "images_per_second": self._sums.steps * self.config.batch_size / max(seconds, 1e-9),
+            "seconds": seconds + self.clock() - started,
+        }
+        is_best = self._is_best(row[self.config.watch])
+        if is_best:
+            weights = {key: value.clone() for key, value in self.average.state_dict().items()}
+            self.best = {"value": row[self.config.watch], "epoch": self.epoch, "weights": weights}
+        self._sums = _Sums()
+        yield Epoch(row, is_best, previews)
+
+    def _is_best(self, value: float | None) -> bool:
+        best = self.best["value"]
+        if value is None or best is None:  # without validation images the last epoch is taken
+            return True
+        return value < best if self.config.watch == "val_loss" else value > best
+
+    @torch.inference_mode()
+    def _logits(self, norm_HW: np.ndarray) -> Tensor:
+        """Logits [1, C, H, W] of a whole image, by the averaged weights."""
+        step = self.network.multiple
+        height, width = norm_HW.shape
+        image = np.pad(norm_HW, ((0, -height % step), (0, -width % step)), mode="symmetric")
+        image_BCHW = torch.from_numpy(image)[None, None].to(self.device.name)
+        self.average.eval()
+        with precision(self.device.name, self.config.precision):
+            logits = self.average(image_BCHW.contiguous(memory_format=torch.channels_last))
+        return logits.float()[..., :height, :width]
+
+    def _validate(self, example: Example, validation: "_Validation") -> np.ndarray:
+        """Add one validation image to the sums; gives its foreground probability [H, W]."""
+        logits = self._logits(example.norm_HW)
+        labels = torch.from_numpy(example.labels_HW)[None].to(self.device.name)
+        target = targets.encode(labels, self.config.target, self.config.boundary)
+        if example.name not in self._val_maps:
+            self._val_maps[example.name] = self._weights(labels)
+        loss = float(self._loss(logits, target, self._val_maps[example.name]))
+        prob_HW = self._foreground(logits)[0].cpu().numpy()
+        soft = metrics.soft_dice(prob_HW, example.labels_HW > 0)
+        validation.add(loss, *self._overlap(logits, labels), soft)
+        return prob_HW
+
+    def trained(self, *, best: bool = True) -> Trained:
+        """The network of the best epoch, or as it is now; now also when no epoch is complete."""
+        network = deepcopy(self.average).eval()
+        epoch = self.epoch
+        if best and self.best["weights"]:
+            network.load_state_dict(self.best["weights"])
+            epoch = self.best["epoch"]
+        return Trained(self.model_config.replace(epoch=epoch), network)
+
+    def state(self) -> dict[str, Any]:
+        """All that continuing needs, as tensors and plain values."""
+        return {
+            "config": self.config.to_dict(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict() if self.average is not self.network else {},
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "sums": vars(self._sums),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue where `state` was taken.
+
+        Raises ValueError when it belongs to another configuration (more epochs are allowed).
+        """
+        stored = TrainConfig.from_dict(state["config"])
+        if stored.replace(epochs=self.config.epochs) != self.config:
+            raise ValueError("the saved state belongs to a run with other settings: start anew")
+        self.network.load_state_dict(state["network"])
+        if self.average is not self.network:
+            self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.best = state["step"], state["best"]
+        self._sums = _Sums(**state["sums"])
+
+
+def _preview(example: Example, prob_HW: np.ndarray) -> Preview:
+    """The middle of an image, so that a page can show it at once."""
+    rows, columns = (
+        slice((side - min(side, PREVIEW_SIDE)) // 2, (side + min(side, PREVIEW_SIDE)) // 2)
+        for side in prob_HW.shape
+    )
+    return Preview(
+        example.name,
+        images.display(example.norm_HW[rows, columns]),
+        (255 * prob_HW[rows, columns]).round().astype(np.uint8),
+        np.where(example.labels_HW[rows, columns] > 0, 255, 0).astype(np.uint8),
+    )
+
+
+@dataclass
+class _Sums:
+    """What an epoch adds up while it trains."""
+
+    steps: int = 0
+    loss: float = 0.0
+    shared: int = 0
+    size: int = 0
+    seconds: float = 0.0
+
+    def add(self, loss: float, shared: int, size: int) -> None:
+        self.steps += 1
+        self.loss += loss
+        self.shared += shared
+        self.size += size
+
+    @property
+    def mean_loss(self) -> float | None:
+        return self.loss / self.steps if self.steps else None
+
+    @property
+    def dice(self) -> float | None:
+        return self.shared / self.size if self.size else None
+
+
+class _Validation:
+    """What the validation images add up to; None where there is nothing to divide by."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.softs: list[float] = []
+        self.shared = self.size = 0
+
+    def add(self, loss: float, shared: int, size: int, soft: float) -> None:
+        self.losses.append(loss)
+        self.softs.append(soft)
+        self.shared += shared
+        self.size += size
+
+    @property
+    def loss(self) -> float | None:
+        return float(np.mean(self.losses)) if self.losses else None
+
+    @property
+    def dice(self) -> float | None:
+        return self.shared / self.size if self.size else None
+
+    @property
+    def soft_dice(self) -> float | None:
+        known = [soft for soft in self.softs if not np.isnan(soft)]
+        return float(np.mean(known)) if known else None
+
+
+def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    weights = list(network.parameters())
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            weights, config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(weights, config.lr, weight_decay=config.weight_decay)
