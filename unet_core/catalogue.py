@@ -4,6 +4,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remote:
+    """A file to download, and how to tell that it arrived unchanged."""
+
+    file: str
+    url: str
+    sha256: str = ""
+    git_blob: str = ""  # what `git hash-object` prints
+    most_bytes: int  # more than this is something else
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSet:
     """The facts about one data set."""
 
@@ -19,6 +30,7 @@ class DataSet:
     default_scheme: str
     is_synthetic: bool = False
     pixel_size_um: float | None = None
+    remotes: tuple[Remote, ...] = ()  # a zip holds the set's folder; else these are its files
     by_hand: str = ""  # which files to put into the set's folder without `fetch`
 
 
@@ -33,6 +45,14 @@ SETS = {
         licence="CC0 1.0 (BBBC038, Broad Bioimage Benchmark Collection): free for any use.",
         schemes=("stardist", "every-20th", "fraction"),
         default_scheme="stardist",
+        remotes=(
+            Remote(
+                file="dsb2018.zip",
+                url="https://github.com/stardist/stardist/releases/download/0.1.0/dsb2018.zip",
+                sha256="e44921950edce378063aa4457e625581ba35b4c2dbd9a07c19d48900129f386f",
+                most_bytes=1_000_000_000,
+            ),
+        ),
         by_hand="the folders train and test of https://github.com/stardist/stardist/releases/"
         "download/0.1.0/dsb2018.zip",
     ),
@@ -51,6 +71,19 @@ SETS = {
         schemes=("sections", "fraction"),
         default_scheme="sections",
         pixel_size_um=0.004,
+        remotes=tuple(
+            Remote(
+                file=f"{part}.tif",
+                url=f"https://github.com/zhixuhao/unet/raw/master/data/membrane/{part}.tif",
+                git_blob=blob,
+                most_bytes=50_000_000,
+            )
+            for part, blob in (
+                ("train-volume", "358e48bed4f747c20da43251eb7138727d98cec3"),
+                ("train-labels", "74ab9858c0be80842c94c41c6fb980aab49e9558"),
+                ("test-volume", "3e3612ff0786d278b4d2712a29383c7ca58288ad"),
+            )
+        ),
         by_hand="train-volume.tif, train-labels.tif and test-volume.tif of "
         "https://github.com/zhixuhao/unet/tree/master/data/membrane",
     ),

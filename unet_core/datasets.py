@@ -5,9 +5,10 @@ Axes: H rows, W columns. Nothing here reads pixels until a sample is loaded.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
@@ -15,6 +16,9 @@ from scipy import ndimage
 
 from unet_core import cache, synthetic
 from unet_core.catalogue import SETS, DataSet
+
+if TYPE_CHECKING:
+    from unet_core.download import Progress
 
 NAMES = tuple(SETS)
 
@@ -144,6 +148,31 @@ def samples(name: str) -> Iterator[tuple[str, Sample]]:
     for split in ("train", "test"):
         for sample in _stored_names(name, split):
             yield split, load(name, split, sample)
+
+
+def fetch(
+    name: str,
+    target: Path | None = None,
+    *,
+    accept_licence: bool = False,
+    on_progress: Callable[["Progress"], None] | None = None,
+    urls: Sequence[str] | None = None,
+) -> Path:
+    """The folder of a set, downloaded into `target` (`root()`) when it is nowhere yet.
+
+    Resumes a broken download. Raises ValueError or `download.DownloadError` as
+    `download.fetch_set` does.
+    """
+    from unet_core import download  # requests is not needed to look at data
+
+    found = folder(name) if target is None else None
+    return found or download.fetch_set(
+        info(name),
+        target or root(),
+        accept_licence=accept_licence,
+        on_progress=on_progress,
+        urls=urls,
+    )
 
 
 def _check_split(name: str, split: str) -> None:

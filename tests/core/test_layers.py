@@ -12,8 +12,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
     1: "catalogue config presets",
-    2: "archive cache device calibration formats stacks truth images synthetic targets weight_map augment model losses metrics "
-    "matching connectomics instances measure records",
+    2: "archive cache device calibration formats stacks truth images synthetic targets "
+    "weight_map augment model losses metrics matching connectomics instances measure "
+    "records",
     3: "datasets download statistics checkpoint inference slots runs",
     4: "engine evaluation export",
     5: "training cli",
@@ -22,9 +23,9 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
-    "catalogue config presets cache device calibration formats stacks truth images synthetic "
-    "matching instances measure "
-    "weight_map datasets download statistics records slots runs"
+    "archive catalogue config presets cache device calibration formats stacks truth images "
+    "synthetic matching instances measure weight_map datasets download statistics records "
+    "slots runs"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
