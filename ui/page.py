@@ -35,10 +35,26 @@ _only_one = threading.Lock()
 
 def named(name: str) -> st.Page:
     """The page of a file in pages/, for the menu and for links."""
-    title, icon = MENU[name]
-    return st.Page(
-        FOLDER / f"{name}.py", title=title, icon=icon, url_path=name, default=name == "home"
-    )
+    path = FOLDER / f"{name}.py"
+    return st.Page(path, title=title(name), icon=icon(name), url_path=name, default=name == "home")
+
+
+def title(name: str) -> str:
+    """The page's name in the menu."""
+    return MENU[name][0]
+
+
+def icon(name: str) -> str:
+    """The page's symbol in the menu."""
+    return MENU[name][1]
+
+
+def link(name: str, *, label: str, icon: str, query: dict[str, str] | None = None) -> None:
+    """A link to a page, with what it shall show; plain words while there is no such page."""
+    if exists(name):
+        st.page_link(named(name), label=label, icon=icon, query_params=query)
+    else:
+        st.markdown(f"{icon} {label}")
 
 
 def navigate() -> st.Page:
@@ -62,7 +78,8 @@ def setup(title: str, explanation: str) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
     ):
         st.title(title, width="content", anchor=False)
-        show_device()
+        with st.container(width="content"):
+            show_device()
     with st.expander("What is on this page?", icon=":material/help:", type="compact"):
         st.markdown(explanation)
 
