@@ -1,0 +1,285 @@
+"""From pixels to labels and to the files that a person takes home, for the page and the command.
+
+Axes: C channels of the network, H rows, W columns. A `Recipe` holds everything that decides the
+labels, and turns itself into the command that makes the same labels again.
+"""
+
+import io
+import json
+import shlex
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tifffile
+from PIL import Image as PillowImage
+
+from unet_core import __version__, images, instances, overlay, targets
+from unet_core.config import Segmentation, Settings, option
+from unet_core.measure import measure
+
+if TYPE_CHECKING:  # they import torch, and the page must not wait for that
+    from unet_core.checkpoint import Trained
+
+PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Settings):
+    """What was done to which files: round-trips through recipe.json."""
+
+    files: tuple[str, ...]
+    files_sha256: tuple[str, ...]
+    model: str
+    model_sha256: str
+    segmentation: Segmentation
+    plane: int | None = option(None, "Which plane of a stack, from 0.", low=0)
+    channel: int | str | None = option(
+        None, "Which channel, from 0, or grey for the mix of all; none takes the only filled one."
+    )
+    invert: bool = option(False, "Objects are dark on a bright background.")
+    scale: float = option(
+        1.0,
+        "Enlarge the image by this before the network sees it, so that its objects are as large "
+        "as those it was trained on. The labels have the image's own size.",
+        low=0.05,
+        high=20.0,
+    )
+    flips: bool = option(
+        False, "Average over the 8 flips and rotations: a little better, 8 times slower."
+    )
+    version: str = __version__
+
+    def check(self) -> None:
+        """Refuse lists that do not belong together, and an impossible channel."""
+        if len(self.files) != len(self.files_sha256):
+            raise ValueError(
+                "files and files_sha256 must be equally long, "
+                f"got {len(self.files)} and {len(self.files_sha256)}"
+            )
+        channel = self.channel
+        if channel not in (None, "grey") and not (isinstance(channel, int) and channel >= 0):
+            raise ValueError(f"channel must be a number from 0, or grey, got {channel!r}")
+
+    def command(self) -> str:
+        """The shell command that makes the same labels from the same files."""
+        chosen = self.segmentation.to_dict()
+        words = ["python", "-m", "unet_core", "segment", *self.files, "--model", self.model]
+        for name, value in {
+            "plane": self.plane,
+            "channel": self.channel,
+            "invert": self.invert or None,
+            "scale": None if self.scale == 1 else self.scale,
+            "flips": self.flips or None,
+            **chosen,
+        }.items():
+            words += _flag(name, value)
+        return shlex.join(words)
+
+
+def _flag(name: str, value: object) -> list[str]:
+    """A setting as words of a command; None says nothing."""
+    dashed = name.replace("_", "-")
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{dashed}" if value else f"--no-{dashed}"]
+    # repr, for 0.1 + 0.2 must come back as what it was.
+    return [f"--{dashed}", value if isinstance(value, str) else repr(value)]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of an image: its channels, and their reading as two pictures.
+
+    All float32 in 0..1. The boundary is zero everywhere where the network has none.
+    """
+
+    prob_CHW: np.ndarray
+    foreground_HW: np.ndarray
+    boundary_HW: np.ndarray
+
+
+@dataclass(frozen=True)
+class Segmented(Prediction):
+    """A prediction and the objects made from it: int32 labels, 0 for background."""
+
+    labels_HW: np.ndarray
+
+
+def is_constant(pixels_HW: np.ndarray) -> bool:
+    """Whether all pixels have one value, so that there is nothing to find."""
+    return bool(pixels_HW.size) and bool((pixels_HW == pixels_HW.flat[0]).all())
+
+
+def predict(
+    trained: "Trained",
+    pixels_HW: np.ndarray,
+    *,
+    scale: float = 1.0,
+    invert: bool = False,
+    flips: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Prediction:
+    """Run the network on raw pixels, the part that takes seconds. Options as in `Recipe`.
+
+    An image without any contrast is not shown to the network, which might see things in it:
+    everything is background then.
+    """
+    from unet_core import inference
+
+    config = trained.config.train
+    if is_constant(pixels_HW):
+        prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
+        prob_CHW[0] = targets.is_softmax(config.target)
+    else:
+        prob_CHW = inference.predict(
+            trained, pixels_HW, scale=scale, invert=invert, flips=flips, on_progress=on_progress
+        )
+    return Prediction(prob_CHW, *targets.decode(prob_CHW, config.target, config.boundary))
+
+
+def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
+    """Make objects from probabilities, the part that takes milliseconds."""
+    labels_HW = instances.segment(prediction.foreground_HW, prediction.boundary_HW, options)
+    return Segmented(
+        prediction.prob_CHW, prediction.foreground_HW, prediction.boundary_HW, labels_HW
+    )
+
+
+def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmented:
+    """The objects in raw pixels, by the recipe."""
+    prediction = predict(
+        trained, pixels_HW, scale=recipe.scale, invert=recipe.invert, flips=recipe.flips
+    )
+    return find_objects(prediction, recipe.segmentation)
+
+
+def write(
+    folder: Path,
+    stem: str,
+    pixels_HW: np.ndarray,
+    segmented: Segmented,
+    *,
+    pixel_size_um: float | None = None,
+) -> list[Path]:
+    """Write `<stem>_labels.tif`, `<stem>_overlay.png` and `<stem>_measurements.csv`.
+
+    The folder is made where it does not exist. Gives the paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, content in _results(stem, pixels_HW, segmented, pixel_size_um).items():
+        paths.append(folder / name)
+        paths[-1].write_bytes(content)
+    return paths
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> Path:
+    """Write recipe.json, once for all files of a command."""
+    path = folder / "recipe.json"
+    path.write_bytes(_recipe_json(recipe))
+    return path
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe that `write_recipe` wrote. Raises ValueError for anything else."""
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError:
+        raise ValueError(f"{path} is not a recipe: it does not hold JSON") from None
+    return Recipe.from_dict(values)
+
+
+def archive(
+    stem: str,
+    pixels_HW: np.ndarray,
+    segmented: Segmented,
+    recipe: Recipe,
+    *,
+    pixel_size_um: float | None = None,
+    channel_names: tuple[str, ...] = (),
+    source: bytes | None = None,
+) -> bytes:
+    """One zip with all that `write` and `write_recipe` write, and more.
+
+    Also in it: `<stem>_probabilities.tif`, a page per channel of the network, uint16 with
+    probability = value / 65535; `command.txt`; and, if `source` is given, the image itself under
+    the name that the recipe says. The same arguments give the same bytes.
+    """
+    files = _results(stem, pixels_HW, segmented, pixel_size_um)
+    files[f"{stem}_probabilities.tif"] = _probabilities_tiff(
+        segmented.prob_CHW, channel_names, pixel_size_um
+    )
+    files["recipe.json"] = _recipe_json(recipe)
+    files["command.txt"] = f"{recipe.command()}\n".encode()
+    if source is not None:
+        files[recipe.files[0]] = source
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, _ZIP_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            container.writestr(entry, content)
+    return packed.getvalue()
+
+
+def plane_tiff(pixels_HW: np.ndarray, pixel_size_um: float | None = None) -> bytes:
+    """An image plane as the bytes of a TIFF; the same pixels give the same bytes."""
+    return _tiff(pixels_HW, pixel_size_um, {"axes": "YX"})
+
+
+def _results(
+    stem: str, pixels_HW: np.ndarray, segmented: Segmented, pixel_size_um: float | None
+) -> dict[str, bytes]:
+    labels_HW = segmented.labels_HW
+    labels_tiff, overlay_png = io.BytesIO(), io.BytesIO()
+    images.write_labels(labels_tiff, labels_HW, pixel_size_um)
+    painted_HWC = overlay.paint(
+        images.display(pixels_HW),
+        overlay.number_objects(labels_HW),
+        overlay.shades(overlay.OBJECTS),
+    )
+    PillowImage.fromarray(painted_HWC).save(overlay_png, "PNG", compress_level=4)
+    table = measure(labels_HW, pixels_HW, pixel_size_um=pixel_size_um)
+    return {
+        f"{stem}_labels.tif": labels_tiff.getvalue(),
+        f"{stem}_overlay.png": overlay_png.getvalue(),
+        f"{stem}_measurements.csv": table.to_csv(index=False, lineterminator="\n").encode(),
+    }
+
+
+def _recipe_json(recipe: Recipe) -> bytes:
+    return (json.dumps(recipe.to_dict(), indent=2) + "\n").encode()
+
+
+def _probabilities_tiff(
+    prob_CHW: np.ndarray, names: tuple[str, ...], pixel_size_um: float | None
+) -> bytes:
+    about = {
+        "axes": "CYX",
+        "probability": f"value / {PROBABILITY_ONE}",
+        "channels": ", ".join(names),
+    }
+    stored_CHW = np.rint(prob_CHW * PROBABILITY_ONE).astype(np.uint16)
+    return _tiff(stored_CHW, pixel_size_um, about)
+
+
+def _tiff(pixels: np.ndarray, pixel_size_um: float | None, about: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    per_cm = 10_000 / pixel_size_um if pixel_size_um else None
+    tifffile.imwrite(
+        buffer,
+        pixels,
+        photometric="minisblack",
+        compression="zlib",
+        metadata=about,
+        resolution=(per_cm, per_cm) if per_cm else None,
+        resolutionunit="CENTIMETER" if per_cm else None,
+    )
+    return buffer.getvalue()
