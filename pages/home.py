@@ -61,16 +61,27 @@ def show_data_sets() -> None:
         show_data_set(name)
 
 
+def show_item(name: str, *, label: str, icon: str, query: dict[str, str], text: str) -> None:
+    """A link with a line about it, close together."""
+    with st.container(gap=None):
+        page.link(name, label=label, icon=icon, query=query)
+        st.caption(text)
+
+
 @page.guard()
 def show_data_set(name: str) -> None:
     about = datasets.info(name)
-    if datasets.folder(name) is None and not about.is_synthetic:
-        page.link("data", label=about.title, icon=":material/download:", query={"set": name})
-        st.caption("Not here yet: the Data page downloads it with one click.")
-        return
-    page.link("data", label=about.title, icon=":material/photo_library:", query={"set": name})
-    counts = [f"{len(datasets.sample_names(name, split))} {split}" for split in about.splits]
-    st.caption(f"Images: {', '.join(counts)}")
+    if name in datasets.available():
+        icon, text = ":material/photo_library:", f"Images: {count_images(name)}"
+    else:
+        icon = ":material/download:"
+        text = "Not on this computer yet: the Data page downloads it with one click."
+    show_item("data", label=about.title, icon=icon, query={"set": name}, text=text)
+
+
+def count_images(name: str) -> str:
+    splits = datasets.info(name).splits
+    return ", ".join(f"{len(datasets.sample_names(name, split))} {split}" for split in splits)
 
 
 @page.guard()
@@ -78,13 +89,18 @@ def show_models() -> None:
     st.subheader("Models", anchor=False)
     names = checkpoint.names()
     for name in names:
-        page.link("segment", label=name, icon=":material/category:", query={"model": name})
-        st.caption(describe_model(name))
+        show_model(name)
     trained = [run.id for run in runs.list_runs() if run.has_weights()]
     if trained:
         st.caption(f"{len(trained)} of your runs can segment, too.")
     elif not names:
         st.caption("None yet. Training makes one: the preset quick takes about two minutes.")
+
+
+@page.guard()
+def show_model(name: str) -> None:
+    text, query = describe_model(name), {"model": name}
+    show_item("segment", label=name, icon=":material/category:", query=query, text=text)
 
 
 def describe_model(name: str) -> str:
@@ -102,11 +118,19 @@ def show_runs() -> None:
     if not found:
         st.caption("None yet. A run keeps its curve, its settings and its best weights.")
     for run in found[:RUNS_SHOWN]:
-        status = run.status()
-        page.link("train", label=run.id, icon=STATE_ICONS[status.state], query={"run": run.id})
-        st.caption(f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}")
+        show_run(run)
     if len(found) > RUNS_SHOWN:
         page.link("train", label=f"All {len(found)} runs", icon=":material/list:")
+
+
+@page.guard()
+def show_run(run: runs.Run) -> None:
+    status = run.status()
+    text = f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}"
+    if status.state in ("failed", "lost"):
+        text = f"{status.state.capitalize()}: {status.reason}"
+    icon, query = STATE_ICONS[status.state], {"run": run.id}
+    show_item("train", label=run.id, icon=icon, query=query, text=text)
 
 
 page.setup("U-Net Workbench", EXPLANATION)
@@ -115,7 +139,10 @@ st.markdown(
     "and read what the score means."
 )
 st.html(PIPELINE)
-show_starts()
-for column, show in zip(st.columns(3), (show_data_sets, show_models, show_runs), strict=True):
-    with column:
-        show()
+# A link's own padding would set it apart from the line below it.
+st.html("<style>.st-key-home [data-testid=stPageLink-NavLink] { padding-left: 0; }</style>")
+with st.container(key="home"):
+    show_starts()
+    for column, show in zip(st.columns(3), (show_data_sets, show_models, show_runs), strict=True):
+        with column:
+            show()
