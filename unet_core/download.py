@@ -14,7 +14,7 @@ import requests
 from unet_core.archive import unpack_zip
 from unet_core.catalogue import DataSet, Remote
 
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024  # bytes; a cut connection loses less than one
 ATTEMPTS = 4  # in a row without a single new byte
 
 
