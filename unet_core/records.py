@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,24 @@ def _parse_row(line: bytes) -> Row | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
+
+
+def append_row(path: Path, row: Row) -> None:
+    """Add one line to a JSON-lines file, in one write, for readers to see at once."""
+    with open(path, "ab", buffering=0) as file:
+        file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+
+
+def cut_rows(path: Path, keep: Callable[[Row], bool]) -> None:
+    """Keep only the rows that a function accepts; half lines and broken ones go, too."""
+    if not path.is_file():
+        return
+    before = path.read_bytes()
+    rows = [row for row in read_rows(path).rows if keep(row)]
+    after = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    if after != before:
+        with replacing(path) as draft:
+            draft.write_bytes(after)
 
 
 def write_json(path: Path, value: Any) -> None:

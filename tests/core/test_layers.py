@@ -13,11 +13,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LEVELS = {
     1: "catalogue config presets",
     2: "archive cache device calibration formats stacks truth images synthetic targets "
-    "weight_map augment model losses metrics matching connectomics instances measure overlay "
-    "records",
+    "weight_map augment model losses metrics matching connectomics instances measure "
+    "overlay records",
     3: "datasets download statistics checkpoint inference slots runs",
     4: "engine evaluation export",
-    5: "training cli",
+    5: "recorder training cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 

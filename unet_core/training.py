@@ -1,0 +1,279 @@
+"""The training process: holds its run's lock, waits its turn, trains, and writes what it sees."""
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from unet_core import datasets, runs, slots
+from unet_core.recorder import Recorder
+from unet_core.runs import Run, Status
+
+if TYPE_CHECKING:
+    from unet_core.engine import Training
+
+PATIENCE_SECONDS = 5.0  # readers and starters hold the lock for a moment only
+LOOK_SECONDS = 0.3  # between two looks at the stop file while nothing else can look
+
+
+class Stopped(Exception):
+    """Somebody asked to stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a training process ended."""
+
+    status: Status
+    error: BaseException | None = None
+    was_signalled: bool = False
+
+
+def train(
+    run: Run, *, resume: bool = False, report: Callable[[str], None] | None = None
+) -> Outcome:
+    """Train a run to its end in this process, writing its directory as it goes.
+
+    Failures end in the run's status and log, and in the outcome; `report` is told what the log is
+    told. Raises ValueError when another process trains the run, or there is nothing to do.
+    """
+    lock = FileLock(run.path / "lock", thread_local=False)
+    try:
+        held = lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout:
+        raise ValueError(f"run {run.id} is being trained by another process already") from None
+    with held:
+        before = runs.last_status(run)
+        is_prepared = before.state == "queued" and before.started_at and before.pid is None
+        if not is_prepared:
+            runs.check_start(run, resume=resume)
+            (run.path / "stop").unlink(missing_ok=True)
+        started_at = before.started_at if is_prepared else None
+        status = before.renewed(started_at or time.time(), pid=os.getpid())
+        recorder = Recorder(run, status.replace(epochs=run.config.epochs), report)
+        stop = Stop(run)
+        with stop.listening():
+            error = _work(run, recorder, stop, resume=resume)
+    return Outcome(status=recorder.status, error=error, was_signalled=stop.signal is not None)
+
+
+class Stop:
+    """Whether the stop file, a SIGTERM or a Ctrl-C asks to end."""
+
+    def __init__(self, run: Run) -> None:
+        self.file = run.path / "stop"
+        self.signal: int | None = None
+        self._is_raising = False
+
+    def is_asked(self) -> bool:
+        """Whether to end now."""
+        return self.signal is not None or self.file.exists()
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals as requests to stop; a second Ctrl-C ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python gives signals to the main thread only
+            return
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(kind, self._on_signal) for kind in kinds]
+        try:
+            yield
+        finally:
+            for kind, handler in zip(kinds, before, strict=True):
+                signal.signal(kind, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        is_second = self.signal is not None
+        if not self.file.exists():  # else it is only the watcher's knock
+            self.signal = number
+        if self._is_raising:
+            self._is_raising = False
+            raise Stopped
+        if is_second:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise Stopped inside, at any place, as soon as a stop is asked for."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(LOOK_SECONDS):
+                if self.file.exists():
+                    signal.raise_signal(signal.SIGINT)
+                    return
+
+        is_main = threading.current_thread() is threading.main_thread()
+        if self.is_asked():
+            raise Stopped
+        self._is_raising = is_main
+        watcher = threading.Thread(target=watch, daemon=True)
+        if is_main:
+            watcher.start()
+        try:
+            yield
+        except Exception as error:  # an import may wrap what was raised inside it
+            if self.is_asked():
+                raise Stopped from error
+            raise
+        finally:
+            self._is_raising = False
+            over.set()
+
+
+def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseException | None:
+    """Everything that happens under the run's lock; returns what went wrong."""
+    turn = None
+    try:
+        recorder.update(state="queued", phase="waiting")
+        turn = slots.wait_for_turn(
+            runs.root(),
+            run.path,
+            wanted=run.config.device,
+            since=recorder.status.started_at or 0.0,
+            pid=os.getpid(),
+            is_stopped=stop.is_asked,
+        )
+        if turn is None:
+            raise Stopped
+        _use_slot(turn[0])
+        with stop.interrupting():
+            training = _prepare(run, recorder, resume=resume)
+        _follow(training, recorder, stop)
+        recorder.end("finished", _tune(training, recorder, stop) or training.why_ended)
+    except Stopped:
+        where = f"after step {recorder.status.step}" if recorder.status.step else "before it began"
+        recorder.end("stopped", f"Stopped {where}.")
+    except BaseException as error:
+        if not is_deliberate(error):
+            recorder.log(traceback.format_exc())
+        recorder.end("failed", explain(error))
+        return error
+    finally:
+        if turn is not None:
+            turn[1].release()
+    return None
+
+
+def _use_slot(slot: str) -> None:
+    """Show torch only the GPU whose turn was won, and leave the interface its share of the CPU."""
+    kind, _, index = slot.partition("-")
+    if kind == "cuda":
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        names = [name.strip() for name in visible if name.strip()]
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[int(index)] if names else index
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():  # started by a page, not in a shell
+        os.nice(5)
+
+
+def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
+    """The training at its first step, or where the saved state left it."""
+    recorder.update(state="running", phase="loading")
+    from unet_core import device
+    from unet_core.engine import Training
+
+    chosen = device.choose(run.config.device)
+    recorder.update(device=chosen.title, device_reason=chosen.reason)
+    recorder.say(f"Training on {chosen.title}: {chosen.reason}.")
+    training = Training(run.config, device=chosen)
+    saved = recorder.load_state() if resume else None
+    if saved is not None:
+        training.load_state(saved)
+        recorder.say(f"Continuing after step {training.step} of {training.total_steps}.")
+    recorder.begin(training)
+    return training
+
+
+def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
+    """Write down every event until the training ends; Stopped, with the weights kept, before."""
+    from unet_core.engine import Checking, Epoch, Step
+
+    for event in training.events():
+        if isinstance(event, Step):
+            recorder.add_step(event)
+        elif isinstance(event, Checking):
+            recorder.add_checking(event)
+        elif isinstance(event, Epoch):
+            recorder.add_epoch(event, training)
+        if stop.is_asked():
+            recorder.update(phase="stopping")
+            recorder.keep_weights(training)
+            raise Stopped
+
+
+def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
+    """Choose segmentation settings on the validation images and store them with the weights."""
+    from unet_core import checkpoint, evaluation
+
+    config = training.config
+    names = datasets.sample_names(config.data, "val", scheme=config.scheme)
+    if datasets.info(config.data).labels != "instances" or not names:
+        return ""
+
+    def look(*progress: Any) -> None:
+        if stop.is_asked():
+            raise Stopped
+
+    recorder.update(phase="tuning", seconds_left=None)
+    recorder.say(f"Choosing thresholds on {len(names)} validation images.")
+    path = recorder.run.path / "best.safetensors"
+    trained = checkpoint.load(path, device=config.device)
+    samples = [datasets.load(config.data, "val", name) for name in names]
+    try:
+        chosen = evaluation.tune(trained, samples, on_progress=look)
+    except Stopped:
+        return "Stopped while choosing thresholds: the default ones are kept."
+    tuned_on = f"{config.data} val ({datasets.resolve_scheme(config.data, config.scheme)})"
+    better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on)
+    checkpoint.save(
+        recorder.run.path / "best.safetensors", checkpoint.Trained(better, trained.network)
+    )
+    return ""
+
+
+def explain(error: BaseException) -> str:
+    """One sentence for people on why a training failed, and what helps."""
+    chain = list(_causes(error))
+    numbers = {one.errno for one in chain if isinstance(one, OSError)}
+    words = " ".join(str(one) for one in chain)
+    if numbers & {errno.ENOSPC, errno.EDQUOT} or "No space left" in words:
+        return "The disk is full: make room, then resume."
+    if numbers & {errno.EFBIG} or "File too large" in words:
+        return "A file has reached the size limit of this account: raise it, then resume."
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "The memory is full: choose a smaller batch size, crop size or network."
+    first = str(error).partition("\n")[0].rstrip(".")
+    if is_deliberate(error):
+        return f"{first[:1].upper()}{first[1:]}."
+    if isinstance(error, OSError):
+        return f"A file cannot be read or written: {first}."
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted before the weights could be kept."
+    return f"A fault in the program ({type(error).__name__}: {first}); the log has the details."
+
+
+def is_deliberate(error: BaseException) -> bool:
+    """Whether it is a ValueError that this package raised for the caller, and no fault of it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    own = Path(__file__).parent
+    is_own = last is not None and Path(last.tb_frame.f_code.co_filename).parent == own
+    return isinstance(error, ValueError) and is_own
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
