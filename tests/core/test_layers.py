@@ -15,7 +15,7 @@ LEVELS = {
     2: "archive cache device calibration formats stacks truth images synthetic targets "
     "weight_map augment model losses metrics matching connectomics instances measure "
     "overlay records",
-    3: "datasets download statistics checkpoint inference slots runs",
+    3: "datasets download statistics checkpoint inference batches slots runs",
     4: "engine evaluation export",
     5: "recorder training cli",
 }
