@@ -119,8 +119,8 @@ class _Objects:
     column_P: np.ndarray
 
     def sums(self, values_P: np.ndarray) -> np.ndarray:
-        """The sum over each object's pixels."""
-        return np.bincount(self.object_P, values_P, minlength=len(self.ids_N))
+        """The sum over each object's pixels, as floats even if there are none."""
+        return np.bincount(self.object_P, values_P, minlength=len(self.ids_N)).astype(float)
 
     def neighbours(self, image_HW: np.ndarray, places: np.ndarray, offset: tuple) -> np.ndarray:
         """The padded image's values beside the places."""
@@ -192,7 +192,7 @@ def _perimeters(objects: _Objects) -> np.ndarray:
     for offsets, value in ((_DIRECT, 2), (_DIAGONAL, 10)):
         for offset in offsets:
             code += value * (objects.neighbours(border_HW, place, offset) == own)
-    return np.bincount(own - 1, _STEP[code], minlength=len(objects.ids_N))
+    return np.bincount(own - 1, _STEP[code], minlength=len(objects.ids_N)).astype(float)
 
 
 def _touching(objects: _Objects) -> np.ndarray:
