@@ -191,7 +191,7 @@ class Segmentation(Settings):
     min_size: int = option(
         0, "Objects with fewer pixels than this are dropped.", low=0, high=1_000_000
     )
-    fill_holes: bool = option(False, "Fill holes inside objects.")
+    fill_holes: bool = option(True, "Fill holes inside objects.")
     drop_border: bool = option(
         False, "Drop objects that touch the image border, as for size statistics."
     )
@@ -434,6 +434,11 @@ class TrainConfig(Settings):
             raise ValueError(
                 f"target {self.target} has independent channels: choose a loss with bce or dice, "
                 f"got {self.loss}"
+            )
+        if self.target == "distance" and self.loss != "bce":
+            raise ValueError(
+                f"target distance needs loss bce, got {self.loss}: "
+                "dice pulls every value of a smooth target towards 0 or 1"
             )
         outputs = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
         expected = outputs.get(self.target)

@@ -146,7 +146,7 @@ class Training:
             logits_BCHW = self.network(image_BCHW)
         logits_BCHW = logits_BCHW.float()
         loss = self._loss(logits_BCHW, target, weights_BHW)
-        value = float(loss)
+        value = float(loss.detach())
         if not np.isfinite(value):
             raise ValueError(
                 f"the loss is no longer a number at step {self.step + 1}: "

@@ -1,0 +1,284 @@
+"""Scores of whole data sets, and the thresholds that give the best ones on validation images.
+
+Axes: C channels, H rows, W columns.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unet_core import datasets, images, instances, matching, targets
+from unet_core.checkpoint import Trained
+from unet_core.config import ModelConfig, Segmentation
+
+SCORES = ("precision", "recall", "f1", "ap", "pq")
+# Thresholds are tuned for the mean AP over these, as results are often summed up.
+TUNING_IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The true and the predicted labels of one image."""
+
+    name: str
+    true_HW: np.ndarray
+    pred_HW: np.ndarray
+
+
+def score(pairs: Iterable[Pair]) -> dict[str, Any]:
+    """The scores of label images, pooled, by image, and per image.
+
+    `pooled` adds the counts of all images and divides once; `by_image` scores each image and
+    takes the mean over those that have a score (`n_scored`: an image without any true or predicted
+    object has none). One row for each IoU threshold; `per_image` is at 0.5. A score that does not
+    exist is None.
+    """
+    names, counts = [], []
+    for pair in pairs:
+        names.append(pair.name)
+        counts.append(matching.match_many(pair.true_HW, pair.pred_HW))
+    per_threshold = list(zip(*counts, strict=True)) or [()] * len(matching.IOUS)
+    rows = list(zip(matching.IOUS, per_threshold, strict=True))
+    return {
+        "images": len(names),
+        "pooled": [_pooled_row(iou, column) for iou, column in rows],
+        "by_image": [_by_image_row(iou, column) for iou, column in rows],
+        "per_image": [
+            {
+                "name": name,
+                "n_true": one[0].n_true,
+                "n_pred": one[0].n_pred,
+                **{key: _number(getattr(one[0], key)) for key in ("f1", "ap", "pq")},
+            }
+            for name, one in zip(names, counts, strict=True)
+        ],
+    }
+
+
+def _pooled_row(iou: float, counts: Iterable[matching.Counts]) -> dict[str, Any]:
+    total = sum(counts, start=matching.Counts())
+    scores = {key: _number(getattr(total, key)) for key in SCORES}
+    return {"iou": iou, **scores, "tp": total.tp, "fp": total.fp, "fn": total.fn}
+
+
+def _by_image_row(iou: float, counts: Iterable[matching.Counts]) -> dict[str, Any]:
+    scored = [one for one in counts if one.n_true + one.n_pred]
+    scores = {
+        key: float(np.mean([getattr(one, key) for one in scored])) if scored else None
+        for key in SCORES
+    }
+    return {"iou": iou, **scores, "n_scored": len(scored)}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def read_pairs(true_folder: Path, pred_folder: Path) -> list[Pair]:
+    """The label images of two folders, paired by file stem; a trailing `_labels` is ignored.
+
+    Pictures (with colours) and tables are skipped. Raises ValueError that names a label file
+    without a partner, one that is no label image, or two of different shapes.
+    """
+    stems = [_label_files(folder) for folder in (true_folder, pred_folder)]
+    if alone := sorted(set(stems[0]) ^ set(stems[1])):
+        side = "prediction" if alone[0] in stems[0] else "truth"
+        path = stems[0].get(alone[0]) or stems[1][alone[0]]
+        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        raise ValueError(f"{path} has no {side} of the same name{more}: every label file needs one")
+    if not stems[0]:
+        raise ValueError(f"there are no label images in {true_folder}")
+    pairs = []
+    for stem in sorted(stems[0]):
+        true_HW, pred_HW = (_read_labels(files[stem]) for files in stems)
+        if true_HW.shape != pred_HW.shape:
+            raise ValueError(
+                f"{stem}: truth and prediction must have one shape, "
+                f"got {true_HW.shape} and {pred_HW.shape}"
+            )
+        pairs.append(Pair(stem, true_HW, pred_HW))
+    return pairs
+
+
+def _label_files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in (".tif", ".tiff", ".png") or path.name.startswith("."):
+            continue
+        if path.stem.endswith(("_overlay", "_probabilities")):
+            continue
+        if path.suffix.lower() == ".png" and _has_colours(path):
+            continue
+        stem = path.stem.removesuffix("_labels")
+        if stem in found:
+            raise ValueError(f"{found[stem]} and {path.name} have the same name: keep one of them")
+        found[stem] = path
+    return found
+
+
+def _has_colours(path: Path) -> bool:
+    return "C" in images.read_image(path).axes
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    try:
+        labels_HW = images.take_plane(images.read_image(path)).pixels
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from None
+    if labels_HW.dtype.kind not in "iub":
+        raise ValueError(f"{path} holds {labels_HW.dtype} values: labels must be whole numbers")
+    if labels_HW.min() < 0:
+        raise ValueError(f"{path} holds negative labels: 0 is background, objects count from 1")
+    return labels_HW.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """An image's foreground and boundary probability beside its true labels."""
+
+    name: str
+    foreground_HW: np.ndarray
+    boundary_HW: np.ndarray
+    true_HW: np.ndarray
+
+
+def predict_split(
+    trained: Trained,
+    data: str,
+    split: str,
+    *,
+    scheme: str | None = None,
+    limit: int = 0,
+    flips: bool = False,
+    on_progress: Progress | None = None,
+) -> list[Predicted]:
+    """Probabilities of all labelled images of a split (of `limit` evenly chosen ones).
+
+    Raises ValueError for an unknown or absent data set, or one without labelled objects.
+    """
+    from unet_core import inference
+
+    if datasets.info(data).labels != "instances":
+        raise ValueError(f"{data} has classes, not objects: there is nothing to match")
+    names = datasets.sample_names(data, split, scheme=scheme)
+    if 0 < limit < len(names):
+        names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
+    train = trained.config.train
+    found = []
+    for done, name in enumerate(names, start=1):
+        sample = datasets.load(data, split, name)
+        if sample.labels_HW is None:
+            raise ValueError(f"{data} {split} has no truth: nobody has labelled it")
+        prob_CHW = inference.predict(trained, sample.image_HW, flips=flips)
+        decoded = targets.decode(prob_CHW, train.target, train.boundary)
+        found.append(Predicted(name, *decoded, sample.labels_HW))
+        if on_progress:
+            on_progress(done, len(names))
+    return found
+
+
+def evaluate(
+    trained: Trained,
+    data: str,
+    split: str,
+    *,
+    scheme: str | None = None,
+    segmentation: Segmentation | None = None,
+    flips: bool = False,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The document of `score` for a model on a split, with what was measured and how.
+
+    `scheme` is the model's own when it was trained on the same data; `segmentation` the model's
+    tuned settings unless given. Raises ValueError as `predict_split` does.
+    """
+    config = trained.config
+    if scheme is None and config.train.data == data:
+        scheme = config.train.scheme
+    chosen = segmentation or config.segmentation
+    predicted = predict_split(
+        trained, data, split, scheme=scheme, flips=flips, on_progress=on_progress
+    )
+    pairs = (
+        Pair(one.name, one.true_HW, instances.segment(one.foreground_HW, one.boundary_HW, chosen))
+        for one in predicted
+    )
+    about = {
+        "data": data,
+        "split": split,
+        "scheme": datasets.resolve_scheme(data, scheme),
+        "flips": flips,
+        "segmentation": chosen.to_dict(),
+        "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
+    }
+    return {**about, **score(pairs)}
+
+
+def tune(
+    predicted: list[Predicted], config: ModelConfig, *, on_progress: Progress | None = None
+) -> Segmentation:
+    """The segmentation settings with the highest mean pooled AP over `TUNING_IOUS`.
+
+    One group of settings after the other, each over a grid with the others held: the marker
+    threshold with the boundary's weight, the foreground threshold, the marker threshold again,
+    the smallest size. A tie keeps what was there before. Without images the defaults come back.
+    """
+    best = defaults(config)
+    if not predicted:
+        return best
+    markers: list[dict[str, Any]] = [
+        {"marker_threshold": marker, "boundary_weight": weight}
+        for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0))
+    ]
+    groups = [
+        markers if best.method == "watershed" else [],
+        [{"threshold": value} for value in np.arange(6, 15) / 20],
+        [{"marker_threshold": value} for value in np.arange(2, 18) / 20],
+        [{"min_size": value} for value in _sizes(config)],
+    ]
+    if best.method != "watershed":
+        groups[2] = []
+    best_score, done, total = _mean_ap(predicted, best), 0, sum(map(len, groups))
+    for group in groups:
+        start = best
+        for changes in group:
+            tried = start.replace(**{key: _plain(value) for key, value in changes.items()})
+            value = best_score if tried == start else _mean_ap(predicted, tried)
+            if value > best_score:
+                best, best_score = tried, value
+            done += 1
+            if on_progress:
+                on_progress(done, total)
+    return best
+
+
+def defaults(config: ModelConfig) -> Segmentation:
+    """The settings to start from: watershed where the network tells boundaries."""
+    has_boundary = config.train.target not in ("foreground", "classes")
+    return Segmentation(method="watershed" if has_boundary else "components")
+
+
+def _sizes(config: ModelConfig) -> list[int]:
+    """Smallest areas worth trying: up to half that of a small object of the training set."""
+    area = np.pi / 4 * (config.small or 0) ** 2
+    return sorted({round(area * share) for share in (0.0, 0.125, 0.25, 0.375, 0.5)})
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _mean_ap(predicted: list[Predicted], settings: Segmentation) -> float:
+    totals = [matching.Counts()] * len(TUNING_IOUS)
+    for one in predicted:
+        labels_HW = instances.segment(one.foreground_HW, one.boundary_HW, settings)
+        counts = matching.match_many(one.true_HW, labels_HW, TUNING_IOUS)
+        totals = [old + new for old, new in zip(totals, counts, strict=True)]
+    return float(np.nan_to_num(np.mean([total.ap for total in totals])))
