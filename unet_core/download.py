@@ -229,8 +229,6 @@ def _continue(
     if have > remote.most_bytes:
         part.unlink(missing_ok=True)
         raise WrongBytes(f"{remote.file} is larger than it can be: the address serves another file")
-    if total is not None and have < total:
-        raise requests.ConnectionError("the connection was cut")
 
 
 def _verify(remote: Remote, part: Path, by_hand: str) -> None:

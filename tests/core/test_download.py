@@ -154,6 +154,13 @@ def test_a_connection_that_is_cut_half_way_is_continued_where_it_broke(serve, tm
     assert script.asked == ["", f"bytes={8 * CHUNK}-", f"bytes={14 * CHUNK}-"]
 
 
+def test_a_line_that_breaks_again_and_again_still_ends_as_long_as_bytes_arrive(serve, tmp_path):
+    cuts = [number * CHUNK for number in range(1, 2 * download.ATTEMPTS)]
+    script = Script({"dsb2018.zip": ZIP}, cut_after=cuts)
+    download.fetch_set(described(serve(script)), tmp_path, patience=FAST)
+    assert len(script.asked) == len(cuts) + 1
+
+
 def test_a_server_that_ignores_ranges_is_read_from_the_start_again(serve, tmp_path) -> None:
     script = Script({"dsb2018.zip": ZIP}, cut_after=[8 * CHUNK], ignore_range=True)
     download.fetch_set(described(serve(script)), tmp_path, patience=FAST)
@@ -213,10 +220,14 @@ def test_wrong_bytes_are_deleted_and_the_next_try_starts_afresh(serve, tmp_path:
     assert wrong.asked == ["", ""]
 
 
-def test_a_file_that_never_ends_is_stopped(serve, tmp_path: Path) -> None:
+def test_a_file_larger_than_it_can_be_is_stopped_there(serve, tmp_path: Path) -> None:
+    seen = []
     known = described(serve(Script({"dsb2018.zip": ZIP})), most_bytes=600_000)
     with pytest.raises(download.WrongBytes, match="larger than it can be"):
-        download.fetch_set(known, tmp_path, patience=FAST)
+        download.fetch_set(
+            known, tmp_path, on_progress=lambda step: seen.append(step.done), patience=FAST
+        )
+    assert 0 < max(seen) <= 600_000
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -439,3 +450,12 @@ def test_fetch_puts_a_set_where_the_loader_finds_it_and_only_once(
     assert datasets.load("dsb2018", "test", "a").image_HW.shape == (400, 500)
     assert datasets.fetch("dsb2018") == folder
     assert len(script.asked) == 1
+
+
+def test_a_set_that_lies_in_the_working_folder_is_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data" / "dsb2018").mkdir(parents=True)
+    monkeypatch.setenv("UNET_DATA", str(tmp_path / "elsewhere"))
+    monkeypatch.chdir(tmp_path)
+    assert datasets.fetch("dsb2018", urls=["http://127.0.0.1:9/x"]) == Path("data/dsb2018")
