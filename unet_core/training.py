@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -216,29 +216,33 @@ def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
     """Choose segmentation settings on the validation images and store them with the weights."""
     from unet_core import checkpoint, evaluation
 
-    config = training.config
-    names = datasets.sample_names(config.data, "val", scheme=config.scheme)
-    if datasets.info(config.data).labels != "instances" or not names:
+    config, path = training.config, recorder.run.path / "best.safetensors"
+    if datasets.info(config.data).labels != "instances":
         return ""
 
-    def look(*progress: Any) -> None:
+    def look(*progress: int) -> None:
         if stop.is_asked():
             raise Stopped
 
     recorder.update(phase="tuning", seconds_left=None)
-    recorder.say(f"Choosing thresholds on {len(names)} validation images.")
-    path = recorder.run.path / "best.safetensors"
+    recorder.say("Choosing thresholds on the validation images.")
     trained = checkpoint.load(path, device=config.device)
-    samples = [datasets.load(config.data, "val", name) for name in names]
     try:
-        chosen = evaluation.tune(trained, samples, on_progress=look)
+        predicted = evaluation.predict_split(
+            trained,
+            config.data,
+            "val",
+            scheme=config.scheme,
+            limit=config.val_images,
+            on_progress=look,
+        )
+        chosen = evaluation.tune(predicted, trained.config, on_progress=look)
     except Stopped:
         return "Stopped while choosing thresholds: the default ones are kept."
-    tuned_on = f"{config.data} val ({datasets.resolve_scheme(config.data, config.scheme)})"
-    better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on)
-    checkpoint.save(
-        recorder.run.path / "best.safetensors", checkpoint.Trained(better, trained.network)
-    )
+    scheme = datasets.resolve_scheme(config.data, config.scheme)
+    tuned_on = f"{len(predicted)} validation images of {config.data}, scheme {scheme}"
+    better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
+    checkpoint.save(path, checkpoint.Trained(better, trained.network))
     return ""
 
 
