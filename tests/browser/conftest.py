@@ -162,7 +162,7 @@ def open_page(
 
 @pytest.fixture
 def wait_idle() -> Callable[[Page], None]:
-    """`wait_idle(page)`: until the script has run. Where a fragment ticks, wait for text instead."""
+    """`wait_idle(page)`: until the script has run. Beside a ticking fragment, wait for text."""
 
     def wait(page: Page) -> None:
         # A click reaches the server a moment later; without this the old idleness would count.
