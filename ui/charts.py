@@ -106,6 +106,7 @@ def loss(
     if not log:
         fig.update_yaxes(rangemode="tozero")
     fig.update_xaxes(rangemode="tozero")
+    fig.update_layout(showlegend=True)
     return fig
 
 
@@ -138,6 +139,9 @@ def dice(metrics: pd.DataFrame, *, best: int | None = None, height: int = 340) -
     _mark_best(fig, metrics, best, "val_dice")
     _figure(fig, height=height, x="epoch", y="Dice")
     fig.update_xaxes(rangemode="tozero")
+    if not fig.data:
+        fig.update_layout(xaxis_range=[0, 1.05], yaxis_range=[0, 1])
+        _say(fig, "comes after the first epoch")
     return fig
 
 
@@ -186,6 +190,12 @@ def compare(
     return fig
 
 
+def _say(fig: go.Figure, text: str) -> None:
+    """Words in the middle of an empty figure."""
+    place = {"x": 0.5, "y": 0.5, "xref": "x domain", "yref": "y domain"}
+    fig.add_annotation(text=text, showarrow=False, font={"color": QUIET}, **place)
+
+
 def _bin_edges(values: np.ndarray, bins: int, log: bool) -> np.ndarray:
     low, high = values.min(), values.max()
     whole = bool(np.all(values == np.round(values)))
@@ -219,7 +229,7 @@ def histogram(
     _figure(fig, height=height, x=x, y=f"% of {things}")
     fig.update_layout(hovermode="closest", barmode="overlay", bargap=0)
     if not found:
-        fig.add_annotation(text="no values", showarrow=False, x=0.5, y=0.5, xref="x domain")
+        _say(fig, "no values")
         return fig
     edges = _bin_edges(np.concatenate(list(found.values())), bins, log)
     for place, (name, values) in enumerate(found.items()):

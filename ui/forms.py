@@ -6,7 +6,7 @@ as from the command line, and its sentences come back to the field that they are
 
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Generic, TypeVar
 
@@ -132,27 +132,27 @@ def edit(
     key: str,
     skip: Iterable[str] = (),
     choices: Mapping[str, tuple[Any, ...]] | None = None,
-    idle: Mapping[str, str] | None = None,
+    idle: Callable[[S], Mapping[str, str]] | None = None,
     columns: int = 3,
 ) -> Entry[S]:
     """Draw every option in folded groups and give back what a person made of them.
 
     `key` names the form: another key starts afresh from its base. `skip` leaves options out,
-    `choices` narrows one to the values that fit here, and `idle` greys one out and says why it
-    has no effect at present.
+    `choices` narrows one to the values that fit here, and `idle` says which have no effect in a
+    config, and why: those are greyed out.
     """
-    choices, idle = choices or {}, idle or {}
     by_group = groups(base, skip=skip)
     abouts = [about for members in by_group.values() for about in members]
     # Known before any widget is drawn: a fold must say how many faults and changes lie inside.
     entered = {about.name: _entered(base, about, key) for about in abouts}
     entry = check(base, entered)
+    greyed = idle(entry.config) if idle and entry.config is not None else {}
     for group, members in by_group.items():
         names = [about.name for about in members]
         changed = sum(entered[name] != as_text(getattr(base, name)) for name in names)
         wrong = sum(name in entry.reasons for name in names)
-        with st.expander(_fold_label(group, changed, wrong), key=f"{key}-{group}"):
-            _draw_group(base, members, entry, key, choices, idle, columns)
+        with st.expander(_fold_label(group, changed, wrong), key=f"{key}-{group}", type="compact"):
+            _draw_group(base, members, entry, key, choices or {}, greyed, columns)
     return entry
 
 

@@ -100,3 +100,22 @@ def fall_back(config: TrainConfig, available: list[str]) -> tuple[TrainConfig, s
         return config, ""
     note = f"{config.data} is not downloaded: training on synthetic nuclei instead."
     return config.replace(data="synthetic-nuclei", scheme="default"), note
+
+
+def move(config: TrainConfig, data: str, *, has_classes: bool) -> tuple[TrainConfig, str]:
+    """The configuration on another data set, and a note on what had to change with it.
+
+    `has_classes` says that the set's labels are classes, not objects: target and loss follow.
+    """
+    if data == config.data:
+        return config, ""
+    moved = config.replace(data=data, scheme="default")
+    if has_classes == (config.target == "classes"):
+        return moved, ""
+    if not has_classes:
+        loss = config.loss.replace("cross-entropy", "bce")
+        moved = moved.replace(target="foreground+boundary", loss=loss, class_weights=())
+        return moved, f"{data} has objects: the target is foreground+boundary here."
+    loss = config.loss.replace("bce", "cross-entropy")
+    moved = moved.replace(target="classes", loss=loss, class_weights=(), weight_map=False)
+    return moved, f"{data} has classes: the target is classes and the loss is {loss} here."

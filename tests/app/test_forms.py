@@ -16,9 +16,11 @@ def form() -> None:
 
     preset = st.session_state.get("preset", "a")
     base = TrainConfig(epochs={"a": 20, "b": 7}[preset])
-    entry = forms.edit(
-        base, key=preset, skip=("data",), idle={"momentum": "SGD alone has momentum."}
-    )
+
+    def idle(config: TrainConfig) -> dict[str, str]:
+        return {} if config.optimizer == "sgd" else {"momentum": "SGD alone has momentum."}
+
+    entry = forms.edit(base, key=preset, skip=("data",), idle=idle)
     st.session_state["entry"] = entry
 
 
@@ -86,6 +88,8 @@ def test_an_option_without_effect_is_greyed_and_says_why(app: AppTest) -> None:
     assert momentum.disabled
     assert momentum.help.endswith("SGD alone has momentum.")
     assert not app.number_input(key="a-lr").disabled
+    app.selectbox(key="a-optimizer").set_value("sgd").run()
+    assert not app.number_input(key="a-momentum").disabled
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,0 +1,170 @@
+"""A new run: recipe, data, settings, what it will take, and the button that starts it."""
+
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui import forms, page
+from unet_core import datasets, presets, runs
+from unet_core.config import TrainConfig
+
+FIRST_PRESET = "quick"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe on a data set, before a person changes its settings."""
+
+    preset: str
+    base: TrainConfig
+    notes: tuple[str, ...]
+    missing: str  # why the data cannot be used; empty when it can
+
+
+def show() -> None:
+    """The form, with the start beside the recipes: most people change nothing."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        choice = _choose()
+    # Drawn first and filled last: it stands above the settings that it depends on.
+    card = right.container(border=True)
+    st.caption("Settings: the recipe's, unless you change them.")
+    about = datasets.info(choice.base.data)
+    entry = forms.edit(
+        choice.base,
+        key=f"new-{choice.preset}-{choice.base.data}",
+        skip=("data",),
+        choices={
+            "scheme": ("default", *about.schemes),
+            "target": _targets(about.labels),
+        },
+        idle=_idle,
+    )
+    _show_card(card, choice, entry)
+
+
+def _choose() -> Choice:
+    available = datasets.available()
+    preset = st.radio(
+        "Recipe",
+        list(presets.PRESETS),
+        captions=[recipe.sentence for recipe in presets.PRESETS.values()],
+        key="preset",
+    )
+    base, note = presets.preset(preset).config, ""
+    if preset == FIRST_PRESET:
+        # Made for a first minute: it must run on a machine without any data.
+        base, note = presets.fall_back(base, available)
+    data = st.selectbox(
+        "Data set",
+        datasets.NAMES,
+        index=datasets.NAMES.index(base.data),
+        format_func=lambda name: (
+            datasets.info(name).title + ("" if name in available else " (not downloaded)")
+        ),
+        key=f"data-{preset}",
+        help="Synthetic sets are drawn by the computer and need no download.",
+    )
+    about = datasets.info(data)
+    st.caption(about.sentence)
+    base, moved = presets.move(base, data, has_classes=about.labels == "classes")
+    notes = tuple(one for one in (note if data == base.data else "", moved) if one)
+    return Choice(preset, base, notes, "" if data in available else _how_to_get(data))
+
+
+def _how_to_get(data: str) -> str:
+    return (
+        f"{datasets.info(data).title} is not downloaded. Download it on the Data page, or with "
+        f"`python -m unet_core data fetch {data}`."
+    )
+
+
+def _targets(labels: str) -> tuple[str, ...]:
+    """The targets that labels can teach."""
+    if labels == "classes":
+        return ("classes",)
+    return ("foreground", "three-class", "foreground+boundary", "distance")
+
+
+def _idle(config: TrainConfig) -> dict[str, str]:
+    """The settings that have no effect in a configuration, each with the reason."""
+    idle = {}
+    if config.optimizer != "sgd":
+        idle["momentum"] = "Without effect now: only SGD has momentum."
+    if config.target not in ("three-class", "foreground+boundary"):
+        idle["boundary"] = "Without effect now: this target has no boundary."
+    if config.normalisation != "percentile":
+        for name in ("low_percentile", "high_percentile"):
+            idle[name] = "Without effect now: normalisation is by data set."
+    if not config.weight_map:
+        for name in ("w0", "sigma"):
+            idle[name] = "Without effect now: the weight map is off."
+    if config.elastic == 0:
+        idle["elastic_sigma"] = "Without effect now: elastic bending is 0."
+    return idle
+
+
+def _show_card(card: DeltaGenerator, choice: Choice, entry: forms.Entry[TrainConfig]) -> None:
+    with card:
+        for note in choice.notes:
+            st.info(note, icon=":material/info:")
+        if choice.missing:
+            st.warning(choice.missing, icon=":material/download:")
+            page.link(
+                "data",
+                label="Open the Data page",
+                icon=":material/photo_library:",
+                query={"set": choice.base.data},
+            )
+        if entry.reasons:
+            lines = "\n".join(f"- {sentence}" for sentence in entry.sentences)
+            st.error(f"Before it can start, correct in the settings below:\n{lines}")
+        _show_queue()
+        _start_button(choice, entry)
+        if entry.config is not None:
+            with st.popover("The same as a command", icon=":material/terminal:", type="tertiary"):
+                st.code(command(choice, entry.config), language="bash", wrap_lines=True)
+
+
+def _show_queue() -> None:
+    alive = sum(run.status().is_alive for run in runs.list_runs())
+    if alive:
+        others = "Another run is" if alive == 1 else f"{alive} other runs are"
+        st.caption(f":material/hourglass_empty: {others} going: yours will wait for its turn.")
+
+
+def _start_button(choice: Choice, entry: forms.Entry[TrainConfig]) -> None:
+    """Start, once: a second click of a double click finds the first one's run by the token."""
+    token = st.session_state.setdefault("_token", secrets.token_hex(8))
+    ready = entry.config is not None and not choice.missing
+    clicked = st.button(
+        "Start training",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not ready,
+        key="start",
+        width="stretch",
+    )
+    if clicked and entry.config is not None and ready:
+        with page.guard():
+            note = " ".join(choice.notes)
+            run = runs.create(entry.config, preset=choice.preset, note=note, token=token)
+            runs.start(run)
+            st.session_state["_used_token"] = token
+            st.query_params["run"] = run.id
+            st.rerun()
+    elif st.session_state.get("_used_token") == token:
+        # The form is shown again after a start: the next click is meant as another run.
+        st.session_state["_token"] = secrets.token_hex(8)
+
+
+def command(choice: Choice, config: TrainConfig) -> str:
+    """The command that trains the same."""
+    base = presets.preset(choice.preset).config
+    words = ["python -m unet_core train", f"--preset {choice.preset}"]
+    for change in forms.changes(config, base):
+        name, _, value = change.partition("=")
+        words.append(f"--data {value}" if name == "data" else f"--set {name}={value}")
+    return " ".join(words)

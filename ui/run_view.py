@@ -1,0 +1,253 @@
+"""One run on the screen, live: it reads the run's directory and nothing else."""
+
+import pandas as pd
+import streamlit as st
+
+from ui import charts, page, run_state
+from unet_core import runs
+from unet_core.runs import Run, Status
+
+TICK_SECONDS = 1.0
+PICTURES = 4  # the fixed validation images
+BEST = "Of the best epoch so far, whose weights are kept."
+
+
+def show(run_id: str) -> None:
+    """The run of a link: its state, what can be done with it, its curves and predictions."""
+    try:
+        run = runs.find(run_id)
+    except ValueError:
+        st.warning(f"There is no run `{run_id}`: it was deleted, or the link is incomplete.")
+        _leave_button()
+        return
+    status = run.status()
+    _show_head(run, status)
+    # The browser asks again every second, but only while there is something to see.
+    st.fragment(_show_live, run_every=TICK_SECONDS if status.is_alive else None)(
+        run, status.is_alive
+    )
+    _show_settings(run)
+
+
+def _leave_button() -> None:
+    st.button("All runs", icon=":material/arrow_back:", on_click=leave, key="leave")
+
+
+def leave() -> None:
+    """Back to all runs and the form."""
+    st.query_params.pop("run", None)
+
+
+def _show_head(run: Run, status: Status) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        st.subheader(run_state.recipe(run), width="content", anchor=False)
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            _leave_button()
+            _show_actions(run, status)
+    data = "" if run.fault else f"{run.config.data} · "
+    device = f" · {status.device}" if status.device else ""
+    st.caption(f"{data}run `{run.id}`{device}")
+    if status.note:
+        st.caption(f":material/info: {status.note}")
+
+
+def _show_actions(run: Run, status: Status) -> None:
+    """Stop while it goes, else go on; use it when there are weights; delete after a question."""
+    if status.is_alive:
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key="stop",
+            on_click=run.stop,
+            help="Ends within seconds and keeps the weights; you can resume later.",
+        )
+    elif run.has_weights() and page.exists("segment"):
+        st.page_link(
+            page.named("segment"),
+            label="Segment with this model",
+            icon=":material/category:",
+            query_params={"model": run.id},
+        )
+    if not status.is_alive and status.state != "finished" and not run.fault:
+        has_past = run.can_resume()
+        if st.button(
+            "Resume" if has_past else "Start again",
+            icon=":material/play_arrow:",
+            key="resume",
+            type="primary",
+            help="Continues the curve where it ended."
+            if has_past
+            else "It ended before anything was saved, so it begins at the first step.",
+        ):
+            with page.guard():
+                runs.start(run, resume=True)
+                st.rerun()
+    if not status.is_alive:
+        with st.popover("Delete …", icon=":material/delete:", key="delete-question"):
+            st.markdown("Delete this run with its weights and curves? This cannot be undone.")
+            if st.button("Delete for good", key="delete", type="primary"):
+                with page.guard():
+                    run.delete()
+                    leave()
+                    st.rerun()
+
+
+def _show_live(run: Run, was_alive: bool) -> None:
+    """All that changes while a run goes; called every second."""
+    status = run.status()
+    if status.is_alive != was_alive:
+        st.rerun()  # other buttons, and another timer or none
+    metrics = _curve(run, "metrics").follow(run.metrics)
+    steps = _curve(run, "steps").follow(run.steps)
+    _show_state(run, status)
+    _show_numbers(status, metrics, steps)
+    if steps.empty and metrics.empty:
+        if status.state == "running":
+            st.info(
+                "Reading the images; the first point of the curve comes in a few seconds.",
+                icon=":material/hourglass_top:",
+            )
+    else:
+        _show_curves(run, status, metrics, steps)
+        _show_predictions(run)
+    _show_log(run)
+
+
+def _curve(run: Run, kind: str) -> run_state.Curve:
+    """What this browser has read of a run so far; only of the run that it shows."""
+    kept = st.session_state.get("_curves")
+    if kept is None or kept[0] != run.id:
+        kept = (run.id, {"metrics": run_state.Curve(), "steps": run_state.Curve()})
+        st.session_state["_curves"] = kept
+    return kept[1][kind]
+
+
+def _show_state(run: Run, status: Status) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(
+            status.state,
+            color=run_state.COLORS[status.state],  # type: ignore[arg-type]
+            icon=run_state.ICONS[status.state],
+        )
+        st.markdown(run_state.progress(status), width="content")
+    if status.state == "queued":
+        for line in run_state.ahead(run, status):
+            st.caption(line)
+    else:
+        st.progress(run_state.share(status))
+    if status.state in ("failed", "lost"):
+        st.error(_sentence(status, run), icon=run_state.ICONS[status.state])
+    elif status.reason:
+        st.caption(f":material/info: {status.reason}")
+
+
+def _sentence(status: Status, run: Run) -> str:
+    """Why it ended, and what to do."""
+    reason = (status.reason or "The reason is in the log below.").rstrip(".")
+    if reason.partition(" ")[0].isalpha():  # the name of a file or setting stays as it is
+        reason = reason[:1].upper() + reason[1:]
+    if run.fault:
+        return f"{reason}. It can only be deleted."
+    if status.state == "lost":
+        what = "go on from the last saved state" if run.can_resume() else "begin again"
+        return f"{reason}. Press the button above to {what}."
+    return f"{reason}."
+
+
+def _show_numbers(status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
+    best, last = run_state.best_row(metrics, status.best_epoch), run_state.last_row(steps)
+    texts = {
+        "Validation Dice": run_state.number(best.get("val_dice"), "{:.3f}"),
+        "Validation loss": run_state.number(best.get("val_loss"), "{:.3g}"),
+        "Learning rate": run_state.number(last.get("lr"), "{:.2g}"),
+        "Images per second": run_state.number(last.get("images_per_second"), "{:.3g}"),
+        "Trained for": run_state.duration(status.seconds),
+        "Time left": run_state.duration(status.seconds_left if status.is_alive else None),
+    }
+    for place, (name, text) in zip(st.columns(len(texts)), texts.items(), strict=True):
+        place.metric(name, text, help=BEST if name.startswith("Validation") else None)
+
+
+def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
+    per_epoch = status.steps / status.epochs if status.epochs else 0.0
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        log = st.toggle(
+            "Logarithmic loss",
+            key="log-loss",
+            help="Equal ratios take equal room: small late gains become visible.",
+        )
+        st.download_button(
+            "Curve as CSV",
+            data=lambda: metrics.to_csv(index=False),
+            file_name=f"{run.id}-curve.csv",
+            mime="text/csv",
+            key="curve-csv",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=metrics.empty,
+        )
+    left, right = st.columns(2)
+    best = status.best_epoch
+    left.plotly_chart(
+        charts.loss(metrics, steps, steps_per_epoch=per_epoch, best=best, log=log),
+        key="loss-chart",
+    )
+    right.plotly_chart(charts.dice(metrics, best=best), key="dice-chart")
+    fold = st.expander("Learning rate and speed", key="pace", on_change="rerun")
+    if fold.open:
+        fold.plotly_chart(charts.pace(steps, steps_per_epoch=per_epoch), key="pace-chart")
+
+
+def _show_predictions(run: Run) -> None:
+    epochs = run.preview_epochs()
+    if not epochs:
+        return
+    st.subheader("Predictions on fixed validation images", anchor=False)
+    key = f"epoch-{run.id}"
+    chosen = st.session_state.get(key)
+    if f"{key}-held" not in st.session_state or chosen not in epochs:
+        st.session_state[key] = epochs[-1]
+    epoch = epochs[-1]
+    if len(epochs) > 1:
+        epoch = st.select_slider(
+            "Epoch",
+            epochs,
+            key=key,
+            on_change=_hold_epoch,
+            args=(key, epochs[-1]),
+            help="Go back through the epochs; at the right end the newest is shown.",
+        )
+    rows: dict[str, str | int] = {
+        "Image": "image",
+        "Truth": "truth",
+        f"Prediction after epoch {epoch}: the brighter, the surer of an object": epoch,
+    }
+    for title, kind in rows.items():
+        with st.container(horizontal=True):
+            st.caption(title, width=150)
+            for index in range(PICTURES):
+                if (path := run.preview(kind, index)) is not None:
+                    st.image(path.read_bytes(), width=240, output_format="PNG")
+
+
+def _hold_epoch(key: str, newest: int) -> None:
+    """Stay at an epoch that was gone back to; follow again from the right end."""
+    if st.session_state[key] == newest:
+        st.session_state.pop(f"{key}-held", None)
+    else:
+        st.session_state[f"{key}-held"] = True
+
+
+def _show_log(run: Run) -> None:
+    fold = st.expander("Log", key="log", on_change="rerun")
+    if fold.open:
+        fold.code(run.log() or "Nothing yet.", language=None, height=260, wrap_lines=True)
+
+
+def _show_settings(run: Run) -> None:
+    if run.fault:
+        return
+    with st.expander("Settings", key="run-settings"):
+        st.dataframe(run_state.settings_table(run.config), hide_index=True, height=320)
