@@ -193,12 +193,14 @@ def _fill_shared(
 
 def _contacts(first_HW: np.ndarray, second_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The distinct pairs of values, 0 left out, that are direct neighbours in the two images."""
+    # One number per pair: sorting those is ten times as fast as sorting pairs.
+    width = int(second_HW.max(initial=0)) + 1
     found = []
     for a, b in ((first_HW, second_HW), (first_HW.T, second_HW.T)):
         for one, other in ((a[1:], b[:-1]), (a[:-1], b[1:])):
             both = (one > 0) & (other > 0)
-            found.append(np.stack([one[both], other[both]]))
-    first, second = np.unique(np.concatenate(found, axis=1), axis=1)
+            found.append(one[both].astype(np.int64) * width + other[both])
+    first, second = np.divmod(np.unique(np.concatenate(found)), width)
     return first, second
 
 
