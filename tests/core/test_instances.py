@@ -15,7 +15,6 @@ from unet_core.instances import (
     watershed_steps,
 )
 
-
 # Written out, for the settings' own defaults are what people like best.
 PLAIN = Segmentation(
     threshold=0.5,
