@@ -147,11 +147,14 @@ def edit(
     entered = {about.name: _entered(base, about, key) for about in abouts}
     entry = check(base, entered)
     greyed = idle(entry.config) if idle and entry.config is not None else {}
+    folds = st.container(gap="xxsmall")
     for group, members in by_group.items():
         names = [about.name for about in members]
         changed = sum(entered[name] != as_text(getattr(base, name)) for name in names)
         wrong = sum(name in entry.reasons for name in names)
-        with st.expander(_fold_label(group, changed, wrong), key=f"{key}-{group}", type="compact"):
+        with folds.expander(
+            _fold_label(group, changed, wrong), key=f"{key}-{group}", type="compact"
+        ):
             _draw_group(base, members, entry, key, choices or {}, greyed, columns)
     return entry
 

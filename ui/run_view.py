@@ -42,9 +42,10 @@ def _show_head(run: Run, status: Status) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        st.subheader(run_state.recipe(run), width="content", anchor=False)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             _leave_button()
+            st.subheader(run_state.recipe(run), width="content", anchor=False)
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
             _show_actions(run, status)
     data = "" if run.fault else f"{run.config.data} · "
     device = f" · {status.device}" if status.device else ""
@@ -102,7 +103,6 @@ def _show_live(run: Run, was_alive: bool) -> None:
     metrics = _curve(run, "metrics").follow(run.metrics)
     steps = _curve(run, "steps").follow(run.steps)
     _show_state(run, status)
-    _show_numbers(status, metrics, steps)
     if steps.empty and metrics.empty:
         if status.state == "running":
             st.info(
@@ -110,6 +110,7 @@ def _show_live(run: Run, was_alive: bool) -> None:
                 icon=":material/hourglass_top:",
             )
     else:
+        _show_numbers(status, metrics, steps)
         _show_curves(run, status, metrics, steps)
         _show_predictions(run)
     _show_log(run)
