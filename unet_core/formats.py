@@ -127,15 +127,27 @@ def _read_png(data: bytes) -> Image:
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise ValueError(_DAMAGED.format("PNG"))
     width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    # A colour table grows to RGBA at most; only 16 bits take more.
-    _check_size(height, width, total_bytes=height * width * 4 * max(data[24] // 8, 1))
+    # Transparency in a chunk of its own becomes one more sample, as in types 4 and 6.
+    extra = _png_has_chunk(data, b"tRNS")
+    samples = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(data[25], 1) + extra
+    dtype = np.dtype(np.uint16 if data[24] == 16 else np.uint8)
+    _check_size(height, width, total_bytes=height * width * samples * dtype.itemsize)
+    pixels = np.empty((height, width, samples) if samples > 1 else (height, width), dtype)
     try:
-        pixels = imagecodecs.png_decode(data)
+        imagecodecs.png_decode(data, out=pixels)
     except Exception as error:  # whatever a decoder meets in hostile bytes
+        # After an error the decoder holds on to the array for ever: leave it nothing.
+        pixels.resize(0, refcheck=False)
         raise ValueError(_DAMAGED.format("PNG")) from error
-    # 2 and 4 samples are grey and RGB with transparency: PNG knows nothing else.
-    has_alpha = pixels.ndim == 3 and pixels.shape[2] in (2, 4)
-    return _flat_picture(pixels, has_alpha=has_alpha)
+    return _flat_picture(pixels, has_alpha=samples in (2, 4))
+
+
+def _png_has_chunk(data: bytes, kind: bytes) -> bool:
+    """True when a chunk of this kind stands before the pixels."""
+    at = len(_PNG_START)
+    while at + 8 <= len(data) and data[at + 4 : at + 8] not in (kind, b"IDAT"):
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return data[at + 4 : at + 8] == kind
 
 
 def _read_jpeg(data: bytes) -> Image:
@@ -196,7 +208,10 @@ def _read_tiff(data: bytes) -> Image:
         with io.BytesIO(data) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
             series = tiff.series[0]
             _check_tiff(tiff, series, data)
-            pixels, axes, notes = _arrange(series.asarray(), series)
+            pixels = series.asarray()
+            if pixels.shape != series.shape:
+                raise _Refused(_DAMAGED.format("TIFF"))
+            pixels, axes, notes = _arrange(pixels, series.axes)
             pixels, axes, notes = _use_colours(pixels, axes, notes, tiff=tiff, page=series.keyframe)
             if len(tiff.series) > 1:
                 notes += (f"The file holds {len(tiff.series)} pictures; the first is used.",)
@@ -214,9 +229,11 @@ def _check_tiff(tiff: Any, series: Any, data: bytes) -> None:
     """Refuse, from the header alone, what is too large, incomplete or in an unread encoding."""
     page, dtype = series.keyframe, np.dtype(series.dtype)
     shape = dict(zip(series.axes, series.shape, strict=True))
+    if min(series.shape) < 1:
+        raise _Refused("The picture has no pixels: a side of it is 0.")
     total_bytes = math.prod(int(side) for side in series.shape) * dtype.itemsize
     _check_size(shape["Y"], shape["X"], total_bytes=total_bytes)
-    if page.compression not in _TIFF_COMPRESSIONS:
+    if int(page.compression) not in _TIFF_COMPRESSIONS:
         name = getattr(page.compression, "name", page.compression)
         raise _Refused(
             f"TIFF files with {name} compression are not read: save it with LZW or deflate."
@@ -243,6 +260,9 @@ def _segments(tiff: Any, series: Any) -> Iterator[tuple[int, int]]:
     for page in series.pages:
         if page is None:
             raise _Refused("Planes of this OME-TIFF are missing: save it as one complete file.")
+        keyframe = page.keyframe
+        if not keyframe.is_contiguous and len(page.dataoffsets) < math.prod(keyframe.chunked):
+            raise _Refused(_DAMAGED.format("TIFF"))
         yield from zip(page.dataoffsets, page.databytecounts, strict=True)
     if series.dataoffset is not None:
         yield series.dataoffset, math.prod(series.shape) * np.dtype(series.dtype).itemsize
@@ -254,9 +274,8 @@ def _segments(tiff: Any, series: Any) -> Iterator[tuple[int, int]]:
         yield int.from_bytes(following, "little" if tiff.byteorder == "<" else "big"), 0
 
 
-def _arrange(pixels: np.ndarray, series: Any) -> tuple[np.ndarray, str, tuple[str, ...]]:
+def _arrange(pixels: np.ndarray, axes: str) -> tuple[np.ndarray, str, tuple[str, ...]]:
     """Pixels with planes first, then rows, columns and channels; only these letters."""
-    axes: str = series.axes
     notes: tuple[str, ...] = ()
     if "S" in axes:
         axes = axes.replace("C", "Q").replace("S", "C")
