@@ -2,19 +2,18 @@
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from unet_core import records, runs
 from unet_core.runs import Run, Status
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the lock must be taken before heavy imports
+    import numpy as np
+
     from unet_core.engine import Checking, Epoch, Step, Training
 
 PERIOD_SECONDS = 1.0
@@ -126,7 +125,7 @@ class Recorder:
         event, self._unwritten = self._unwritten, None
         if event is None:
             return
-        records.append_row(self.run.path / "steps.jsonl", _finite(asdict(event)))
+        records.append_row(self.run.path / "steps.jsonl", asdict(event))
         self.status = self.status.replace(
             step=event.step,
             phase="training",
@@ -145,7 +144,7 @@ class Recorder:
         """A row of the curve, the pictures, the weights when best, and the state to resume from."""
         epoch = int(event.row["epoch"])
         self.flush()
-        records.append_row(self.run.path / "metrics.jsonl", _finite(event.row))
+        records.append_row(self.run.path / "metrics.jsonl", event.row)
         self._write_previews(epoch, event)
         if event.is_best:
             self._save_weights(training)
@@ -153,7 +152,7 @@ class Recorder:
         self.status = self.status.replace(epoch=epoch, best_epoch=best, seconds=self._seconds())
         self._save_state(training)
         self.update(seconds_left=self._seconds_left(training.step))
-        known = {key: value for key, value in _finite(event.row).items() if value is not None}
+        known = {key: value for key, value in event.row.items() if value is not None}
         words = [f"{key} {known[key]:.4f}" for key in SHOWN if key in known]
         self.say(f"Epoch {epoch} of {self.status.epochs}: {', '.join(words)}.")
 
@@ -203,15 +202,7 @@ class Recorder:
         return pace * (self.status.steps - step)
 
 
-def _finite(row: records.Row) -> records.Row:
-    """A number that does not exist becomes null; JSON has no NaN."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }
-
-
-def _write_png(path: Path, pixels_HW: np.ndarray) -> None:
+def _write_png(path: Path, pixels_HW: "np.ndarray") -> None:
     from PIL import Image
 
     with records.replacing(path) as draft:

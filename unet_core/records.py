@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 import threading
@@ -60,10 +61,17 @@ def _parse_row(line: bytes) -> Row | None:
     return row if isinstance(row, dict) else None
 
 
+def finite(value: Any) -> Any:
+    """A number as JSON has it: null for what does not exist (NaN, infinity), also inside dicts."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def append_row(path: Path, row: Row) -> None:
     """Add one line to a JSON-lines file, in one write, for readers to see at once."""
     with open(path, "ab", buffering=0) as file:
-        file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+        file.write((json.dumps(finite(row), allow_nan=False) + "\n").encode())
 
 
 def cut_rows(path: Path, keep: Callable[[Row], bool]) -> None:

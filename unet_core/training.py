@@ -1,7 +1,6 @@
 """The training process: holds its run's lock, waits its turn, trains, and writes what it sees."""
 
 import contextlib
-import errno
 import os
 import signal
 import threading
@@ -9,13 +8,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from unet_core import datasets, runs, slots
+from unet_core import runs, slots
+from unet_core.faults import explain, is_deliberate
 from unet_core.recorder import Recorder
 from unet_core.runs import Run, Status
 
@@ -214,7 +213,7 @@ def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
 
 def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
     """Choose segmentation settings on the validation images and store them with the weights."""
-    from unet_core import checkpoint, evaluation
+    from unet_core import checkpoint, datasets, evaluation
 
     config, path = training.config, recorder.run.path / "best.safetensors"
     if datasets.info(config.data).labels != "instances":
@@ -244,40 +243,3 @@ def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
     better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
     checkpoint.save(path, checkpoint.Trained(better, trained.network))
     return ""
-
-
-def explain(error: BaseException) -> str:
-    """One sentence for people on why a training failed, and what helps."""
-    chain = list(_causes(error))
-    numbers = {one.errno for one in chain if isinstance(one, OSError)}
-    words = " ".join(str(one) for one in chain)
-    if numbers & {errno.ENOSPC, errno.EDQUOT} or "No space left" in words:
-        return "The disk is full: make room, then resume."
-    if numbers & {errno.EFBIG} or "File too large" in words:
-        return "A file has reached the size limit of this account: raise it, then resume."
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "The memory is full: choose a smaller batch size, crop size or network."
-    first = str(error).partition("\n")[0].rstrip(".")
-    if is_deliberate(error):
-        return f"{first[:1].upper()}{first[1:]}."
-    if isinstance(error, OSError):
-        return f"A file cannot be read or written: {first}."
-    if isinstance(error, KeyboardInterrupt):
-        return "Interrupted before the weights could be kept."
-    return f"A fault in the program ({type(error).__name__}: {first}); the log has the details."
-
-
-def is_deliberate(error: BaseException) -> bool:
-    """Whether it is a ValueError that this package raised for the caller, and no fault of it."""
-    last = error.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    own = Path(__file__).parent
-    is_own = last is not None and Path(last.tb_frame.f_code.co_filename).parent == own
-    return isinstance(error, ValueError) and is_own
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

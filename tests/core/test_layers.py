@@ -14,17 +14,17 @@ LEVELS = {
     1: "catalogue config presets",
     2: "archive cache device calibration formats stacks truth images synthetic targets "
     "weight_map augment model losses metrics matching connectomics instances measure "
-    "overlay records",
-    3: "datasets download statistics checkpoint inference batches slots runs",
-    4: "engine evaluation export",
-    5: "recorder training cli",
+    "overlay records faults",
+    3: "samples datasets download statistics checkpoint inference batches slots runs",
+    4: "engine evaluation export batch",
+    5: "recorder training commands cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
-    "synthetic matching instances measure weight_map datasets download statistics records "
+    "synthetic matching instances measure weight_map samples datasets download statistics records "
     "slots runs overlay export checkpoint targets"
 ).split()
 

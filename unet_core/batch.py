@@ -1,0 +1,136 @@
+"""Many files with one model: the good ones are finished, the bad ones named.
+
+Axes: H rows, W columns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from unet_core import checkpoint, export, images
+from unet_core.checkpoint import Trained
+from unet_core.export import Recipe
+from unet_core.faults import is_deliberate
+
+ENDINGS = ("_labels.tif", "_overlay.png", "_measurements.csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmented:
+    """One finished file."""
+
+    file: str
+    sha256: str
+    objects: int
+    shape: tuple[int, int]
+    pixel_size_um: float | None
+    written: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What became of the files; `recipe` names the finished ones."""
+
+    out: Path
+    recipe: Recipe
+    done: list[Segmented]
+    failed: dict[str, str]  # file -> one sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that the command prints."""
+        return {
+            "model": self.recipe.model,
+            "out": str(self.out),
+            "segmentation": self.recipe.segmentation.to_dict(),
+            "files": [asdict(one) for one in self.done],
+            "failed": [{"file": name, "reason": reason} for name, reason in self.failed.items()],
+            "command": self.recipe.command() if self.done else None,
+        }
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        lines = []
+        for one in self.done:
+            lines.append(f"{one.file}: {one.objects} objects -> {one.written[0]}")
+            lines += [f"  {note}" for note in one.notes]
+        return lines
+
+
+def segment_files(
+    paths: Sequence[Path],
+    out: Path,
+    recipe: Recipe,
+    *,
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Batch:
+    """Segment files by a recipe (its own list of files is replaced) and write the results to `out`.
+
+    Files that cannot be read are named with a sentence and left out. The model is loaded when the
+    first file was found good, so that a mistake is told at once. Raises ValueError where one result
+    would overwrite another, or one of the files.
+    """
+    _refuse_clashes(paths, out)
+    trained: Trained | None = None
+    done: list[Segmented] = []
+    failed: dict[str, str] = {}
+    for index, path in enumerate(paths):
+        if on_progress:
+            on_progress(index, len(paths))
+        try:
+            picture = images.take_plane(
+                images.read_image(path),
+                plane=recipe.plane,
+                channel=recipe.channel,  # type: ignore[arg-type]  # the recipe has checked it
+            )
+            trained = trained or checkpoint.load(recipe.model, device=device)
+            done.append(_segment_file(path, picture, trained, recipe, out))
+        except ValueError as error:
+            if not is_deliberate(error):
+                raise
+            failed[str(path)] = " ".join(str(error).split())
+    if done:
+        recipe = recipe.replace(
+            files=tuple(one.file for one in done), files_sha256=tuple(one.sha256 for one in done)
+        )
+        export.write_recipe(out, recipe)
+    return Batch(out=out, recipe=recipe, done=done, failed=failed)
+
+
+def _segment_file(
+    path: Path, picture: images.Image, trained: Trained, recipe: Recipe, out: Path
+) -> Segmented:
+    found = export.segment(trained, picture.pixels, recipe)
+    written = export.write(
+        out, path.stem, picture.pixels, found, pixel_size_um=picture.pixel_size_um
+    )
+    height, width = found.labels_HW.shape
+    return Segmented(
+        file=str(path),
+        sha256=images.sha256(path.read_bytes()),
+        objects=int(found.labels_HW.max(initial=0)),
+        shape=(height, width),
+        pixel_size_um=picture.pixel_size_um,
+        written=tuple(str(one) for one in written),
+        notes=picture.notes,
+    )
+
+
+def _refuse_clashes(paths: Sequence[Path], out: Path) -> None:
+    stems: dict[str, Path] = {}
+    inputs = {path.resolve() for path in paths}
+    for path in paths:
+        other = stems.setdefault(path.stem, path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path} have one stem, so one result would overwrite the other: "
+                "segment them into different folders"
+            )
+        for ending in ENDINGS:
+            if (out / f"{path.stem}{ending}").resolve() in inputs:
+                raise ValueError(
+                    f"the result of {path} would overwrite {path.stem}{ending}, which is itself to "
+                    "be segmented: choose another folder with --out"
+                )

@@ -1,0 +1,252 @@
+"""``python -m unet_core <command>``: what the pages do, for scripts and clusters.
+
+Exit codes: 0 done; 2 a mistake of the caller; 3 the surroundings (offline, disk full); 130
+interrupted; 1 a bug. A mistake is one line on stderr.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import re
+import sys
+import textwrap
+import traceback
+import typing
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from unet_core import __version__, commands, faults
+from unet_core.config import Segmentation, TrainConfig
+from unet_core.presets import PRESETS
+
+MISTAKE, SURROUNDINGS = 2, 3
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code; never raises."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a mistake is one line on stderr
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        given = sys.argv[1:] if words is None else words
+        arguments = build_parser().parse_args(_join_negative_numbers(given))
+        code = arguments.command(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as end:  # argparse has said what it had to say
+        return end.code if isinstance(end.code, int) else MISTAKE
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SURROUNDINGS
+    except BaseException as error:
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    """One line on stderr for whatever the caller or the surroundings did; the exit code."""
+    code = faults.exit_code(error)
+    if code == 1:
+        traceback.print_exception(error)
+        return code
+    with contextlib.suppress(OSError):
+        print(f"error: {faults.explain(error)}", file=sys.stderr)
+    return code
+
+
+class Parser(argparse.ArgumentParser):
+    """Argument parser whose complaints are one line.
+
+    `fill` adds the arguments when the command is really used: a training process must have its
+    lock before anything heavy is imported for the help of other commands.
+    """
+
+    fill: Callable[["Parser"], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, after filling in what was put off."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where the help is."""
+        text = " ".join(message.split())
+        self.exit(MISTAKE, f"error: {text}; see {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
+    """Every command with its options and help."""
+    parser = Parser(
+        prog="python -m unet_core",
+        description="Browse microscopy data, train U-Nets, segment images and score the result.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    found = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_data(found)
+    _add_train(found)
+    _add_segment(found)
+    _add_evaluate(found)
+    _add_score(found)
+    return parser
+
+
+def _add(found: Any, name: str, command: Any, help: str, epilog: str = "") -> Parser:
+    parser: Parser = found.add_parser(
+        name,
+        help=help,
+        description=help[:1].upper() + help[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(command=command)
+    parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    return parser
+
+
+def _add_data(found: Any) -> None:
+    parser = found.add_parser(
+        "data",
+        help="list, download and describe the data sets",
+        description="List, download and describe the data sets. They are looked for in "
+        "$UNET_DATA, then ./data.",
+    )
+    verbs = parser.add_subparsers(metavar="list|fetch|stats", required=True)
+    _add(verbs, "list", commands.data_list, "list the data sets and whether they are here")
+    fetch = _add(verbs, "fetch", commands.data_fetch, "download a data set; continues a broken one")
+    fetch.add_argument("name", metavar="NAME", help="the data set")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="you have read its licence and agree"
+    )
+    stats = _add(verbs, "stats", commands.data_stats, "describe the images and objects of a set")
+    stats.add_argument("name", metavar="NAME", help="the data set")
+    stats.add_argument("--scheme", help="how training images are divided (default: the set's own)")
+
+
+def _add_train(found: Any) -> None:
+    recipes = "\n".join(f"  {name:14}{one.sentence}" for name, one in PRESETS.items())
+    settings = "\n".join(
+        textwrap.fill(
+            about.metadata["help"],
+            initial_indent=f"  {about.name:22}",
+            subsequent_indent=" " * 24,
+            width=100,
+        )
+        for about in fields(TrainConfig)
+    )
+    parser = _add(
+        found,
+        "train",
+        commands.train,
+        "train a network in the foreground; Ctrl-C stops and keeps the weights",
+        f"presets:\n{recipes}\n\nsettings for --set:\n{settings}",
+    )
+    parser.add_argument("--preset", metavar="NAME", help=f"the recipe: {', '.join(PRESETS)}")
+    parser.add_argument("--data", metavar="NAME", help="train on this data set instead")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a setting, such as --set epochs=5 --set channels=16,32,64; may be repeated",
+    )
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="the run's folder (default: a new one in $UNET_RUNS, else runs/)",
+    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+
+
+def _add_segment(found: Any) -> None:
+    parser = _add(
+        found,
+        "segment",
+        commands.segment,
+        "find the objects in images",
+        "Writes <stem>_labels.tif, <stem>_overlay.png, <stem>_measurements.csv and recipe.json.\n"
+        "What is not given is taken from the model, as tuned on its validation images.",
+    )
+    parser.fill = _fill_segment
+
+
+def _fill_segment(parser: Parser) -> None:
+    from unet_core.export import Recipe
+
+    parser.add_argument("files", metavar="FILE", nargs="+", help="PNG, JPEG or TIFF")
+    _add_model(parser)
+    parser.add_argument("--out", metavar="DIR", default=".", help="where to write (default: here)")
+    wanted = commands.INPUT_OPTIONS
+    _add_options(parser, [about for about in fields(Recipe) if about.name in wanted])
+    group = parser.add_argument_group("how probabilities become objects")
+    _add_options(group, fields(Segmentation))
+
+
+def _add_evaluate(found: Any) -> None:
+    parser = _add(found, "evaluate", commands.evaluate, "score a model on the images of a data set")
+    _add_model(parser)
+    parser.add_argument("--data", metavar="NAME", required=True, help="the data set")
+    parser.add_argument(
+        "--split", metavar="SPLIT", required=True, help="which of its images: train, val or test"
+    )
+    parser.add_argument("--scheme", help="how training images are divided (default: the model's)")
+    parser.add_argument(
+        "--flips", action="store_true", help="average over the 8 flips and rotations"
+    )
+
+
+def _add_score(found: Any) -> None:
+    parser = _add(
+        found,
+        "score",
+        commands.score,
+        "score label images of any tool against the truth",
+        "Files are paired by their stem; a trailing _labels is ignored.",
+    )
+    parser.add_argument("--true", metavar="DIR", required=True, help="folder of true label images")
+    parser.add_argument("--pred", metavar="DIR", required=True, help="folder of predicted ones")
+
+
+def _add_model(parser: Parser) -> None:
+    parser.add_argument(
+        "--model",
+        metavar="NAME",
+        required=True,
+        help="a shipped checkpoint, a run's id, or a path",
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or mps (default: auto takes a GPU)"
+    )
+
+
+def _add_options(parser: Any, options: Any) -> None:
+    """A flag for each field, with its help; what is not given stays None."""
+    for about in options:
+        flag = "--" + about.name.replace("_", "-")
+        help = about.metadata["help"].replace("%", "%%")
+        if about.type is bool:
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None, help=help
+            )
+            continue
+        choices = about.metadata["choices"]
+        if choices:
+            help += f" One of {', '.join(map(str, choices))}."
+        kind = "NAME" if str in (about.type, *typing.get_args(about.type)) else "N"
+        parser.add_argument(flag, metavar=kind, help=help)
+
+
+def _join_negative_numbers(words: Sequence[str]) -> list[str]:
+    """`--marker-threshold -1e-05` as one word: argparse takes the number for an option."""
+    joined: list[str] = []
+    for word in words:
+        is_option = bool(joined) and re.fullmatch(r"--[a-z][a-z-]*", joined[-1]) is not None
+        if is_option and re.match(r"-\.?\d", word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
