@@ -57,10 +57,11 @@ def test_a_bug_is_one_kind_sentence_and_a_trace_in_the_log(
     assert "KeyError: 'secret detail'" in caplog.text
 
 
-def test_the_guard_does_not_swallow_the_way_streamlit_stops_a_script() -> None:
+def test_a_script_that_stops_itself_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     app = AppTest.from_function(raise_in_guard, args=("stop",)).run()
     assert not app.markdown
     assert not app.error
+    assert [one for one in caplog.records if one.name == "unet_workbench"] == []
 
 
 def test_a_page_alone_still_has_title_device_and_explanation() -> None:
