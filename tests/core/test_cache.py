@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unet_core import cache
+
+
+class Counted:
+    """A computation that counts how often it runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def __call__(self) -> cache.Arrays:
+        self.runs += 1
+        return {"numbers": np.arange(3) / 7, "names": np.array(["a", "zwölf"])}
+
+
+def forget() -> None:
+    """As a new process would."""
+    cache._memory.clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    forget()
+
+
+def test_arrays_are_computed_once_and_come_back_equal_after_a_restart() -> None:
+    compute = Counted()
+    first = cache.remember("table", "00", compute)
+    forget()
+    again = cache.remember("table", "00", compute)
+    assert compute.runs == 1
+    assert set(again) == {"numbers", "names"}
+    for name in again:
+        np.testing.assert_array_equal(again[name], first[name])
+    assert again["numbers"].dtype == np.float64
+
+
+def test_another_key_or_kind_is_computed_anew() -> None:
+    compute = Counted()
+    for kind, key in (("table", "00"), ("table", "01"), ("other", "00")):
+        cache.remember(kind, key, compute)
+    assert compute.runs == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"half a file", b"PK\x03\x04 cut"])
+def test_a_damaged_file_is_computed_anew_and_mended(content: bytes) -> None:
+    compute = Counted()
+    cache.remember("table", "00", compute)
+    (path,) = cache.folder().glob("table-*")
+    path.write_bytes(content)
+    for _ in range(2):
+        forget()
+        cache.remember("table", "00", compute)
+    assert compute.runs == 2
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_memory(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("UNET_CACHE", str(tmp_path / "file"))
+    compute = Counted()
+    for _ in range(2):
+        assert len(cache.remember("table", "00", compute)["numbers"]) == 3
+    assert compute.runs == 1
+
+
+def test_old_files_of_a_kind_go_and_no_others() -> None:
+    cache.remember("keep", "00", Counted())
+    for number in range(cache.KEPT_ON_DISK + 4):
+        cache.remember("table", f"{number:02d}", Counted())
+    assert len(list(cache.folder().glob("table-*"))) == cache.KEPT_ON_DISK
+    assert len(list(cache.folder().glob("keep-*"))) == 1
+    assert len(cache._memory) == cache.KEPT_IN_MEMORY
+
+
+def test_without_the_variable_the_users_cache_folder_is_used(monkeypatch) -> None:
+    monkeypatch.delenv("UNET_CACHE")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert cache.folder() == Path("/home/someone/.cache/unet-workbench")
