@@ -32,7 +32,7 @@ def test_nothing_is_fetched_from_elsewhere(app, open_page) -> None:
 def test_a_restarted_server_shows_the_whole_menu_on_a_deep_link(app, open_page) -> None:
     app.kill(signal.SIGTERM)
     app.start()
-    page = open_page("/data")
+    page = open_page("/train")
     expect(page.get_by_role("link", name="Home")).to_be_visible()
     expect(page.get_by_role("link", name="app", exact=True)).to_have_count(0)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Data")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Train")
