@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from unet_core.config import Segmentation, TrainConfig
+from unet_core.config import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A recipe, and the segmentation settings that go with it until tuning finds better ones."""
+    """A recipe: what it is for, and its settings."""
 
     sentence: str
     config: TrainConfig
-    segmentation: Segmentation = Segmentation()
 
 
 _TUTORIAL = TrainConfig(
@@ -53,7 +52,6 @@ PRESETS = {
     "dsb-binary": Preset(
         sentence="The tutorial “Segmentation with U-Net”: 31 million parameters, foreground only.",
         config=_TUTORIAL,
-        segmentation=Segmentation(method="components"),
     ),
     "dsb-boundary": Preset(
         sentence="The same tutorial with background, foreground and boundary as three classes.",
@@ -64,14 +62,14 @@ PRESETS = {
         config=TrainConfig(
             scheme="stardist",
             crop_size=256,
-            channels=(32, 64, 128, 256),
+            channels=(32, 64, 128, 256, 256),
             boundary="thick",
             lr=2e-3,
             weight_decay=1e-4,
             schedule="cosine",
             warmup=100,
             batch_size=4,
-            epochs=60,
+            epochs=45,
             steps_per_epoch=95,
             ema=0.995,
             rotate=45.0,
