@@ -86,7 +86,12 @@ def load(name: str, split: str, sample: str) -> Sample:
 
 
 def used_in(name: str, scheme: str | None, sample: str) -> str | None:
-    """What a sample was used for under a scheme: "train", "val", "test"; None: for nothing."""
+    """What a sample was used for under a scheme: "train", "val", "test".
+
+    None: for nothing, or the set is not there to tell.
+    """
+    if name not in available():
+        return None
     for split in ("train", "val", "test"):
         if sample in sample_names(name, split, scheme=scheme):
             return split

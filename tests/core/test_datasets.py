@@ -217,6 +217,10 @@ def test_used_in_names_the_split_under_the_scheme(small_dsb: Path) -> None:
     assert datasets.used_in("dsb2018", None, "unknown") is None
 
 
+def test_used_in_knows_nothing_of_a_set_that_is_not_there(no_data: Path) -> None:
+    assert datasets.used_in("dsb2018", None, "nuclei-train-003") is None
+
+
 def test_a_single_training_image_is_not_taken_for_validation(small_dsb: Path) -> None:
     for stem in "bcdefgh":
         for part in ("images", "masks"):
