@@ -102,9 +102,9 @@ def test_fewer_photons_give_more_noise() -> None:
 
 def test_an_image_of_256_pixels_takes_less_than_30_ms() -> None:
     def seconds(seed: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         synthetic.nuclei(generator(seed))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(seconds(seed) for seed in range(12)) < 0.03
 
