@@ -119,6 +119,17 @@ def test_the_best_pair_is_given_up_for_two_lesser_ones():
     assert match(true, pred, 0.26) == Counts(1, 1, 1, 5 / 9)
 
 
+def test_one_more_pair_outweighs_any_sum_of_iou():
+    true, pred = np.zeros((2, 1, 90), int)
+    for i in range(10):
+        true[0, 7 * i : 7 * i + 7] = i + 1
+        pred[0, 7 * i + 5 : 7 * i + 12] = i + 1
+    # Each object has 2 of 7 pixels in the prediction of its number, 5 in the one before.
+    assert match(true, pred, 0.5).tp == 9
+    counts = match(true, pred, 0.15)
+    assert (counts.tp, counts.iou_sum) == (10, pytest.approx(10 * 2 / 12))
+
+
 def test_hand_counted_objects():
     true = draw("1100220", "1100220", "0000000", "3330000")
     pred = draw("1100022", "1100022", "0000000", "0000044")
