@@ -1,9 +1,11 @@
 """How well predicted objects agree with true ones: counts first, division last.
 
 Axes: H rows, W columns, T true objects, P predicted objects. The definitions:
-IoU = overlap / (area + area - overlap), background left out; at a threshold, pairs are chosen by
+IoU = overlap / (area + area - overlap), background left out; at a threshold, objects are paired by
 an optimal one-to-one assignment that first maximises the number of pairs with IoU >= threshold,
-then the sum of their IoU. True positives are those pairs.
+then the sum of IoU. True positives are the pairs with IoU >= threshold. As in StarDist's
+`matching`, the sum is over all pairs, those below the threshold included: below .5, where objects
+may have a choice, this decides which pairs count for PQ, but never how many there are.
 """
 
 from collections.abc import Sequence
