@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -61,13 +62,13 @@ class Recorder:
         self.status = self.status.replace(
             state=state, reason=reason, phase="", seconds_left=None, ended_at=now
         )
-        self.say(f"{state.capitalize()}. {reason}".rstrip())
         try:
             runs.write_status(self.run, self.status)
         except OSError:
             with contextlib.suppress(OSError), open(self.run.path / "status.json", "r+b") as file:
                 file.write(json.dumps(self.status.to_dict()).encode())
                 file.truncate()
+        self.say(f"{state.capitalize()}. {reason}".rstrip())
 
     # Beginning and continuing -----------------------------------------------
 
@@ -84,7 +85,15 @@ class Recorder:
         try:
             saved = torch.load(path, map_location="cpu", weights_only=True)
             progress, training = saved["progress"], saved["training"]
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, TypeError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            TypeError,
+            EOFError,
+            pickle.UnpicklingError,
+        ) as error:
             raise ValueError(
                 f"the saved state last.pt cannot be read ({type(error).__name__}): start a new run"
             ) from None
