@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Picture
+
+from unet_core import evaluation, matching, targets
+from unet_core.config import ModelConfig, TrainConfig
+from unet_core.evaluation import Pair, Predicted
+
+
+def squares(*starts: int, side: int = 6) -> np.ndarray:
+    labels = np.zeros((20, 60), np.int32)
+    for number, start in enumerate(starts, start=1):
+        labels[5 : 5 + side, start : start + side] = number
+    return labels
+
+
+def test_pooled_adds_counts_and_by_image_averages_the_images_that_have_a_score() -> None:
+    empty = np.zeros((20, 60), np.int32)
+    document = evaluation.score(
+        [
+            Pair("both", squares(0, 10, 20), squares(0, 10, 40)),  # tp 2, fp 1, fn 1
+            Pair("none", empty, empty),
+            Pair("only true", squares(0), empty),
+            Pair("right", squares(5), squares(5)),
+        ]
+    )
+    pooled, by_image = document["pooled"][0], document["by_image"][0]
+    assert document["images"] == 4
+    assert (pooled["iou"], pooled["tp"], pooled["fp"], pooled["fn"]) == (0.5, 3, 1, 2)
+    assert pooled["f1"] == 6 / 9
+    assert pooled["ap"] == 3 / 6
+    assert by_image["n_scored"] == 3
+    assert by_image["f1"] == pytest.approx((4 / 6 + 0 + 1) / 3)
+    assert [row["iou"] for row in document["pooled"]] == [
+        0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95
+    ]  # fmt: skip
+    none = document["per_image"][1]
+    assert none == {"name": "none", "n_true": 0, "n_pred": 0, "f1": None, "ap": None, "pq": None}
+    assert document["per_image"][2]["f1"] == 0
+
+
+def test_scores_of_nothing_do_not_exist() -> None:
+    empty = np.zeros((4, 4), np.int32)
+    for pairs in ([], [Pair("a", empty, empty)]):
+        document = evaluation.score(pairs)
+        assert document["pooled"][0]["f1"] is None
+        assert document["by_image"][0]["ap"] is None
+        assert len(document["by_image"]) == 10
+
+
+def write(folder: Path, name: str, array: np.ndarray) -> None:
+    folder.mkdir(exist_ok=True)
+    if name.endswith(".png"):
+        Picture.fromarray(array).save(folder / name)
+    else:
+        tifffile.imwrite(folder / name, array)
+
+
+def test_folders_are_paired_by_stem_and_pictures_and_tables_are_skipped(tmp_path: Path) -> None:
+    true, pred = tmp_path / "true", tmp_path / "pred"
+    write(true, "a.tif", squares(0, 10).astype(np.uint16))
+    write(true, "b.png", squares(0).astype(np.uint8))
+    write(pred, "a_labels.tif", squares(0, 10).astype(np.uint16))
+    write(pred, "b_labels.tif", squares(30).astype(np.uint16))
+    write(pred, "a_overlay.png", np.zeros((20, 60, 3), np.uint8))
+    write(pred, "picture.png", np.zeros((20, 60, 3), np.uint8))
+    write(pred, "a_probabilities.tif", np.zeros((2, 20, 60), np.float32))
+    (pred / "a_measurements.csv").write_text("label\n1\n")
+    (pred / "recipe.json").write_text("{}")
+    document = evaluation.score(evaluation.read_pairs(true, pred))
+    assert [(row["name"], row["f1"]) for row in document["per_image"]] == [("a", 1.0), ("b", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("b.tif", squares(0).astype(np.uint16), "b.tif has no truth of the same name"),
+        ("a.png", squares(0).astype(np.uint8), "have the same name"),
+        ("a.tif", squares(0).astype(np.float32), "labels must be whole numbers"),
+        ("a.tif", squares(0).astype(np.int16) - 1, "negative labels"),
+        ("a.tif", squares(0)[:9].astype(np.uint16), "must have one shape"),
+        ("a.tif", np.zeros((5, 20, 60), np.uint16), "a.tif: "),
+    ],
+)
+def test_a_folder_that_does_not_fit_is_refused(
+    tmp_path: Path, name: str, array: np.ndarray, words: str
+) -> None:
+    true, pred = tmp_path / "true", tmp_path / "pred"
+    for folder in (true, pred):
+        write(folder, "a.tif", squares(0).astype(np.uint16))
+    write(pred, name, array)
+    with pytest.raises(ValueError, match=words):
+        evaluation.score(evaluation.read_pairs(true, pred))
+
+
+def test_folders_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is not a folder"):
+        evaluation.read_pairs(tmp_path / "no", tmp_path)
+    with pytest.raises(ValueError, match="no label images"):
+        evaluation.read_pairs(tmp_path, tmp_path)
+
+
+def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
+    """Touching squares whose probabilities need settings other than the defaults."""
+    labels = squares(0, 6, 12, 30, 45)
+    foreground, boundary = targets.decode(targets.encode(labels, target, "inner"), target, "inner")
+    config = ModelConfig(
+        train=TrainConfig(target=target, loss="bce"),
+        outputs=targets.channel_names(target),
+        small=5.0,
+    )
+    noisy = np.maximum(foreground * 0.9, background)
+    return [Predicted("a", noisy, boundary, labels)], config
+
+
+def test_tuning_finds_planted_thresholds_and_size() -> None:
+    predicted, config = planted("foreground+boundary", background=0.55)
+    before = evaluation._mean_ap(predicted, evaluation.defaults(config))
+    seen: list[tuple[int, int]] = []
+    tuned = evaluation.tune(predicted, config, on_progress=lambda *pair: seen.append(pair))
+    assert before < 0.5
+    assert evaluation._mean_ap(predicted, tuned) == 1.0
+    assert 0.55 <= tuned.threshold < 0.9
+    assert tuned.method == "watershed"
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+
+
+def test_tuning_drops_dirt_but_no_object() -> None:
+    predicted, config = planted("foreground+boundary", background=0.0)
+    predicted[0].foreground_HW[0, 0] = 0.9
+    tuned = evaluation.tune(predicted, config)
+    assert evaluation._mean_ap(predicted, tuned) == 1.0
+    assert tuned.min_size == 2  # the smallest that does it
+
+
+def test_a_network_without_boundary_is_tuned_with_components() -> None:
+    predicted, config = planted("foreground", background=0.0)
+    tuned = evaluation.tune(predicted, config)
+    assert tuned.method == "components"
+    labels = evaluation.instances.segment(predicted[0].foreground_HW, None, tuned)
+    assert matching.match(predicted[0].true_HW, labels).tp == 2  # three squares touch: one object
+
+
+def test_without_images_the_defaults_come_back() -> None:
+    _, config = planted("foreground+boundary", 0.0)
+    assert evaluation.tune([], config) == evaluation.defaults(config)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+
+from unet_core import inference
+from unet_core.checkpoint import Trained, build
+from unet_core.config import ModelConfig, TrainConfig
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    """An untrained network whose BatchNorm statistics are set, so that its answers vary."""
+    torch.manual_seed(0)
+    train = TrainConfig(channels=(8, 8, 8, 8))
+    config = ModelConfig(train=train, outputs=("foreground", "boundary"))
+    network = build(config)
+    network.train()
+    with torch.no_grad():
+        network(torch.randn(8, 1, 64, 64))
+    return Trained(config, network.eval())
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(height * 1000 + width)
+    return rng.integers(0, 255, (height, width)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (37, 41), (64, 64), (130, 70)])
+def test_any_size_comes_back_in_its_own_size(trained: Trained, shape: tuple[int, int]) -> None:
+    prob = inference.predict(trained, picture(*shape))
+    assert prob.shape == (2, *shape)
+    assert prob.dtype == np.float32
+    assert 0 <= prob.min() <= prob.max() <= 1
+
+
+@pytest.mark.parametrize("tile", [16, 40, 100])
+def test_tiles_leave_no_seam(trained: Trained, tile: int) -> None:
+    pixels = picture(310, 275)
+    whole = inference.predict(trained, pixels)
+    assert whole.std() > 0.01  # a constant answer would prove nothing
+    tiled = inference.predict(trained, pixels, tile=tile)
+    assert np.abs(whole - tiled).max() < 1e-4
+
+
+def test_a_smaller_halo_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = picture(310, 275)
+    whole = inference.predict(trained, pixels)
+    monkeypatch.setattr(inference, "halo", lambda network: 8)
+    assert np.abs(whole - inference.predict(trained, pixels, tile=40)).max() > 1e-3
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4])
+def test_the_halo_covers_the_field_of_view(levels: int) -> None:
+    config = ModelConfig(
+        train=TrainConfig(channels=(2,) * levels, norm="none"), outputs=("foreground", "boundary")
+    )
+    network = build(config)
+    for weight in network.parameters():  # positive everywhere: no change can cancel out
+        torch.nn.init.constant_(weight, 0.1)
+    reach = inference.halo(network)
+    side = 2 * reach + 2 * network.multiple
+    image = torch.ones(1, 1, side, side)
+    middle = side // 2
+    image[..., middle, middle] = 5.0
+    with torch.no_grad():
+        changed = network(image) != network(torch.ones_like(image))
+    rows = changed[0, 0].any(dim=1).nonzero()
+    assert int((rows - middle).abs().max()) <= reach
+
+
+def test_flips_make_the_answer_turn_with_the_image(trained: Trained) -> None:
+    pixels = picture(48, 48)
+    one = inference.predict(trained, pixels, flips=True)
+    other = inference.predict(trained, np.rot90(pixels).copy(), flips=True)
+    assert np.abs(np.rot90(one, axes=(1, 2)) - other).max() < 1e-4
+    plain = inference.predict(trained, np.rot90(pixels).copy())
+    assert np.abs(np.rot90(inference.predict(trained, pixels), axes=(1, 2)) - plain).max() > 1e-3
+
+
+def test_progress_counts_the_tiles(trained: Trained) -> None:
+    seen: list[tuple[int, int]] = []
+    inference.predict(
+        trained, picture(64, 64), tile=32, on_progress=lambda *pair: seen.append(pair)
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_scaling_changes_the_answer_but_not_its_size(trained: Trained) -> None:
+    pixels = picture(40, 60)
+    scaled = inference.predict(trained, pixels, scale=0.5)
+    assert scaled.shape == (2, 40, 60)
+    assert np.abs(scaled - inference.predict(trained, pixels)).max() > 1e-3
+
+
+def test_inverting_equals_inverted_pixels(trained: Trained) -> None:
+    pixels = picture(40, 60)
+    inverted = pixels.max() - pixels + pixels.min()
+    assert np.allclose(
+        inference.predict(trained, pixels, invert=True),
+        inference.predict(trained, inverted),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "words"),
+    [
+        (np.zeros((2, 3, 4)), {}, "grey image"),
+        (np.zeros((0, 4)), {}, "grey image"),
+        (np.full((4, 4), np.nan), {}, "finite"),
+        (np.zeros((4, 4)), {"scale": 0.0}, "scale must be between"),
+        (np.zeros((4, 4)), {"tile": 0}, "tile must be a positive"),
+        (np.zeros((2000, 2000), np.uint8), {"scale": 20.0}, "larger than 400 megapixels"),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused(
+    trained: Trained, pixels: np.ndarray, options: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        inference.predict(trained, pixels, **options)
