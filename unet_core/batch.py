@@ -85,12 +85,13 @@ def segment_files(
                 plane=recipe.plane,
                 channel=recipe.channel,  # type: ignore[arg-type]  # the recipe has checked it
             )
-            trained = trained or checkpoint.load(recipe.model, device=device)
-            done.append(_segment_file(path, picture, trained, recipe, out))
         except ValueError as error:
             if not is_deliberate(error):
                 raise
             failed[str(path)] = " ".join(str(error).split())
+            continue
+        trained = trained or checkpoint.load(recipe.model, device=device)
+        done.append(_segment_file(path, picture, trained, recipe, out))
     if done:
         recipe = recipe.replace(
             files=tuple(one.file for one in done), files_sha256=tuple(one.sha256 for one in done)

@@ -19,7 +19,10 @@ INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips")
 
 def show(arguments: argparse.Namespace, document: Any, lines: list[str]) -> None:
     """Print the document with --json, else the lines."""
-    print(json.dumps(document, indent=1, allow_nan=False) if arguments.json else "\n".join(lines))
+    if arguments.json:
+        lines = [json.dumps(document, indent=1, allow_nan=False)]
+    for line in lines:
+        print(line)
 
 
 def progress(arguments: argparse.Namespace) -> Callable[[str], None]:
@@ -132,8 +135,6 @@ def train(arguments: argparse.Namespace) -> int:
 
     run = _run_to_train(arguments)
     report = None if arguments.json else lambda text: print(text, flush=True)
-    if report is not None:
-        report(f"Run {run.id} in {run.path}")
     outcome = training.train(run, resume=arguments.resume, report=report)
     document = {
         "run": run.id,

@@ -46,6 +46,7 @@ def train(
     Failures end in the run's status and log, and in the outcome; `report` is told what the log is
     told. Raises ValueError when another process trains the run, or there is nothing to do.
     """
+    epochs = run.config.epochs
     lock = FileLock(run.path / "lock", thread_local=False)
     try:
         held = lock.acquire(timeout=PATIENCE_SECONDS)
@@ -59,7 +60,7 @@ def train(
             (run.path / "stop").unlink(missing_ok=True)
         started_at = before.started_at if is_prepared else None
         status = before.renewed(started_at or time.time(), pid=os.getpid())
-        recorder = Recorder(run, status.replace(epochs=run.config.epochs), report)
+        recorder = Recorder(run, status.replace(epochs=epochs), report)
         stop = Stop(run)
         with stop.listening():
             error = _work(run, recorder, stop, resume=resume)
@@ -136,6 +137,7 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
     turn = None
     try:
         recorder.update(state="queued", phase="waiting")
+        recorder.say(f"Run {run.id} in {run.path}.")
         turn = slots.wait_for_turn(
             runs.root(),
             run.path,
