@@ -163,24 +163,3 @@ def precision(device: str, wanted: str = "auto") -> Iterator[None]:
     enabled = wanted == "bfloat16" or (wanted == "auto" and bfloat16_pays(device))
     with torch.autocast(device, torch.bfloat16, enabled=enabled):
         yield
-
-
-@functools.cache
-def operations_per_second(device: str) -> float:
-    """Measured multiply-adds per second of a training step's convolutions, for time estimates."""
-    import torch
-
-    channels, side = 64, 64
-    image = torch.randn(4, channels, side, side, device=device, requires_grad=True)
-    image = image.contiguous(memory_format=torch.channels_last)
-    layer = torch.nn.Conv2d(channels, channels, 3, padding=1).to(device)
-    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
-    best = float("inf")
-    for _ in range(4):
-        start = time.perf_counter()
-        with precision(device):
-            total = layer(image).float().square().mean()
-        total.backward()
-        total.item()  # waits for a GPU
-        best = min(best, time.perf_counter() - start)
-    return 3 * 4 * side * side * layer.weight.numel() / best

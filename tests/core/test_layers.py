@@ -16,7 +16,7 @@ LEVELS = {
     "weight_map augment model losses metrics matching connectomics instances measure "
     "overlay records faults",
     3: "samples datasets download statistics checkpoint inference batches slots runs",
-    4: "engine evaluation export batch",
+    4: "engine estimate evaluation export batch",
     5: "recorder training commands cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}

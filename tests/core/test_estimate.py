@@ -1,0 +1,32 @@
+import pytest
+
+from unet_core.config import TrainConfig
+from unet_core.device import choose
+from unet_core.estimate import BASE_BYTES, START_SECONDS, estimate
+
+CONFIG = TrainConfig(data="synthetic-nuclei", channels=(8, 16), crop_size=64, epochs=10)
+
+
+def test_twice_the_epochs_take_twice_the_time_beyond_the_start() -> None:
+    device = choose("cpu")
+    once, twice = (estimate(CONFIG.replace(epochs=count), device=device) for count in (10, 20))
+    fixed = START_SECONDS + 60 * 0.005
+    assert twice.seconds - fixed == pytest.approx(2 * (once.seconds - fixed), rel=0.01)
+    assert twice.memory_bytes == once.memory_bytes
+
+
+def test_larger_batches_and_networks_need_more_memory() -> None:
+    device = choose("cpu")
+    small = estimate(CONFIG, device=device).memory_bytes
+    assert small > BASE_BYTES
+    assert estimate(CONFIG.replace(batch_size=64), device=device).memory_bytes > small
+    wide = CONFIG.replace(channels=(64, 128, 256, 512, 1024))
+    extra = estimate(wide, device=device).memory_bytes - small
+    assert extra > 31_000_000 * 4 * 4  # weights, gradients and the two moments of Adam
+
+
+def test_data_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setenv("UNET_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="not downloaded"):
+        estimate(CONFIG.replace(data="dsb2018"), device=choose("cpu"))

@@ -1,0 +1,130 @@
+"""How long a training run will take and how much memory, from a moment's measurement here."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from unet_core import checkpoint, datasets, losses, model, targets
+from unet_core.config import ModelConfig, TrainConfig
+from unet_core.device import Device, bfloat16_pays, precision
+
+START_SECONDS = 8.0  # importing torch, building the network, the first slow steps
+LOAD_SECONDS = 0.005  # reading and normalising one image
+BASE_BYTES = 500_000_000  # Python, torch and its libraries
+SAMPLED = 6  # images whose size stands for all
+TRIAL_SIDE = 128
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to take on this device."""
+
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Seconds that one pixel costs in a training step and in validation."""
+
+    train: float
+    infer: float
+
+
+def estimate(config: TrainConfig, *, device: Device) -> Estimate:
+    """Time and memory of a whole run.
+
+    Two small training steps of this very network are timed on the device (once per network in a
+    process), and their time is scaled by the pixels that the run will see. Other work on the
+    machine makes the estimate longer, as it would the run. The first call takes one or two seconds.
+
+    Raises ValueError when the data set is not there or does not fit the target.
+    """
+    about = datasets.info(config.data)
+    outputs = targets.channel_names(
+        config.target, about.classes if about.labels == "classes" else ()
+    )
+    train, val = (
+        datasets.sample_names(config.data, split, scheme=config.scheme)
+        for split in ("train", "val")
+    )
+    val_count = min(config.val_images or len(val), len(val))
+    pixels = _mean_pixels(config.data, train)
+    costs = _measure(_shape_of(config), outputs, device)
+    steps = (config.steps_per_epoch or -(-len(train) // config.batch_size)) * config.epochs
+    crop_pixels = config.crop_size**2
+    seconds = (
+        START_SECONDS
+        + LOAD_SECONDS * (len(train) + val_count)
+        + steps * config.batch_size * crop_pixels * costs.train
+        + config.epochs * val_count * pixels * costs.infer
+    )
+    images_bytes = 8 * pixels * (len(train) + val_count)  # float32 pixels and int32 labels
+    network_bytes = _network_bytes(config, outputs, device)
+    return Estimate(seconds, round(BASE_BYTES + images_bytes + network_bytes))
+
+
+def _shape_of(config: TrainConfig) -> TrainConfig:
+    """The configuration without what does not change a step's cost, so that it is measured once."""
+    return TrainConfig(
+        channels=config.channels,
+        norm=config.norm,
+        precision=config.precision,
+        target=config.target,
+        loss=config.loss,
+    )
+
+
+def _mean_pixels(data: str, names: list[str]) -> float:
+    chosen = np.linspace(0, len(names) - 1, min(SAMPLED, len(names))).round().astype(int)
+    sizes = [datasets.load(data, "train", names[index]).image_HW.size for index in chosen]
+    return float(np.mean(sizes))
+
+
+@lru_cache(maxsize=32)
+def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device) -> _Costs:
+    network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
+    network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    side = -(-TRIAL_SIDE // network.multiple) * network.multiple
+    image = torch.rand(2, 1, side, side, device=device.name)
+    labels = torch.zeros(2, side, side, dtype=torch.int32, device=device.name)
+    target = targets.encode(labels, config.target, config.boundary)
+
+    def step() -> float:
+        start = time.perf_counter()
+        with precision(device.name, config.precision):
+            logits = network(image)
+        loss = losses.loss(logits.float(), target, config.loss)
+        loss.backward()
+        loss.item()  # waits for a GPU
+        return time.perf_counter() - start
+
+    @torch.inference_mode()
+    def infer() -> float:
+        start = time.perf_counter()
+        with precision(device.name, config.precision):
+            network(image).float().sum().item()
+        return time.perf_counter() - start
+
+    step()  # the first one also prepares
+    return _Costs(min(step(), step()) / image.numel(), min(infer(), infer()) / image.numel())
+
+
+def _network_bytes(config: TrainConfig, outputs: tuple[str, ...], device: Device) -> float:
+    """Weights with what the optimiser keeps for each, and the features of a batch.
+
+    Every layer's output is kept for the way back; a fifth more is in use at once.
+    """
+    with torch.device("meta"):
+        network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
+    copies = 2 + (2 if config.optimizer != "sgd" else 1) + (1 if config.ema else 0) + 1
+    weights = 4 * copies * sum(weight.numel() for weight in network.parameters())
+    side = -(-config.crop_size // network.multiple) * network.multiple
+    values = sum(np.prod(layer.output_CHW) for layer in model.layers(network, side, side))
+    is_half = config.precision == "bfloat16" or (
+        config.precision == "auto" and bfloat16_pays(device.name)
+    )
+    return float(weights + 1.2 * (2 if is_half else 4) * config.batch_size * values)
