@@ -122,9 +122,12 @@ def uploaded(data: bytes, sha256: str) -> images.Image:
     return shelf("uploads").get(("image", sha256), lambda: images.read_image(data))
 
 
-def uploaded_truth(data: bytes, sha256: str) -> images.Truth:
-    """An uploaded truth, decoded once. Raises ValueError as `images.read_truth`."""
-    return shelf("uploads").get(("truth", sha256), lambda: images.read_truth(data))
+def uploaded_truth(data: bytes, sha256: str, plane: int | None) -> images.Truth:
+    """An uploaded truth, decoded once; of a stack, the given plane. Raises ValueError."""
+    is_stack = len(images.planes(uploaded(data, sha256))) > 1
+    plane = plane if is_stack else None
+    key = ("truth", sha256, plane)
+    return shelf("uploads").get(key, lambda: images.read_truth(data, plane=plane))
 
 
 def model_sha256(name: str) -> str:
@@ -143,7 +146,7 @@ def prediction(
     scale: float,
     invert: bool,
     flips: bool,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> export.Prediction:
     """The network's answer for an image. Options as in `export.Recipe`.
 
@@ -168,15 +171,15 @@ def prediction(
 
 
 def is_predicted(
-    pixels_sha256: str, model: str, *, scale: float, invert: bool, flips: bool
+    pixels_sha256: str, model_sha256: str, *, scale: float, invert: bool, flips: bool
 ) -> bool:
     """Whether `prediction` would answer at once."""
-    return (pixels_sha256, model_sha256(model), scale, invert, flips) in shelf("probabilities")
+    return (pixels_sha256, model_sha256, scale, invert, flips) in shelf("probabilities")
 
 
-def expected_seconds(n_pixels: float, model: str, *, flips: bool) -> float | None:
+def expected_seconds(n_pixels: float, model_sha256: str, *, flips: bool) -> float | None:
     """How long the network will take for so many pixels, from its last image; None at first."""
-    rate = _seconds_per_pixel.get((model_sha256(model), flips))
+    rate = _seconds_per_pixel.get((model_sha256, flips))
     return None if rate is None else rate * n_pixels
 
 

@@ -1,50 +1,38 @@
-"""Arrays as pictures for the browser: PNG bytes, and figures that zoom.
+"""Arrays as pictures for the browser: exact PNGs, quickly packed.
 
-Axes: H rows, W columns, C colour channels. What a PNG shows is exact: no JPEG, no resampling but
-the one announced in `fit`. Rows and columns in a figure count as in the arrays, 0 at the upper
-left, with the centre of the first pixel at 0.5.
+Axes: H rows, W columns, N objects. No JPEG, and no resampling but the one announced in `fit`.
 """
 
-import base64
 import io
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from PIL import Image as PillowImage
 
 from unet_core import images, overlay
 
 MOST_SIDE = 2048  # pixels: larger pictures are sent to the browser coarser
-HOVER_COLOUR = "rgba(255, 255, 255, 0.01)"
 # Dark blue over teal to yellow: rises evenly in brightness, for all kinds of eyes (viridis).
 _VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 
 
 @dataclass(frozen=True)
 class Objects:
-    """Where objects are and how large, for the pointer; rows and columns are centres."""
+    """What lies under the pointer: `index_HW` - 1 is a place in the other three, 0 is nothing.
 
+    index_HW is as coarse as the picture (`fit`); areas are in pixels of the image itself.
+    """
+
+    index_HW: np.ndarray
     label_N: np.ndarray
     area_N: np.ndarray
-    row_N: np.ndarray
-    column_N: np.ndarray
+    word_N: tuple[str, ...] = ()
 
     @property
     def diameter_N(self) -> np.ndarray:
         """Diameters of the circles of the same areas, in pixels."""
         return np.sqrt(4 / np.pi * self.area_N)
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One of several pictures that zoom together."""
-
-    title: str
-    sentence: str
-    layers: tuple[bytes, ...]
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -104,141 +92,34 @@ def thumbnail(image_HW: np.ndarray, labels_HW: np.ndarray | None, *, side: int) 
     return png(overlay.paint(small_HW, number_HW, shades))
 
 
-def locate(labels_HW: np.ndarray) -> Objects:
-    """The objects of labels, by counting pixels: a few milliseconds for hundreds of objects."""
-    rows, columns = np.nonzero(labels_HW)
-    label_P = labels_HW[rows, columns]
-    if label_P.size == 0:
-        empty = np.zeros(0)
-        return Objects(empty.astype(int), empty.astype(int), empty, empty)
-    label_N, place_P = np.unique(label_P, return_inverse=True)
-    area_N = np.bincount(place_P)
+def find_objects(labels_HW: np.ndarray) -> Objects:
+    """The objects of labels (integers, 0 for background) and where they are in the picture."""
+    count_N = np.bincount(labels_HW.ravel()) if labels_HW.size else np.zeros(1, int)
+    count_N[0] = 0
+    label_N = np.flatnonzero(count_N)
+    index_N = np.zeros(len(count_N), np.int32)
+    index_N[label_N] = np.arange(1, len(label_N) + 1)
+    return Objects(index_N[fit(labels_HW)], label_N, count_N[label_N])
+
+
+def judge_objects(
+    true_HW: np.ndarray, pred_HW: np.ndarray, hit_true: np.ndarray, hit_pred: np.ndarray
+) -> Objects:
+    """The found objects and the missed true ones behind them, with the verdict on each."""
+    found = find_objects(pred_HW)
+    missed = find_objects(np.where(np.isin(true_HW, hit_true), 0, true_HW))
+    behind_HW = np.where(missed.index_HW > 0, missed.index_HW + len(found.label_N), 0)
+    words = ["hit" if one else "false alarm" for one in np.isin(found.label_N, hit_pred)]
+    words += ["missed (number in the truth)"] * len(missed.label_N)
     return Objects(
-        label_N,
-        area_N,
-        np.bincount(place_P, rows) / area_N + 0.5,
-        np.bincount(place_P, columns) / area_N + 0.5,
+        np.where(found.index_HW > 0, found.index_HW, behind_HW),
+        np.concatenate([found.label_N, missed.label_N]),
+        np.concatenate([found.area_N, missed.area_N]),
+        tuple(words),
     )
 
 
-def figure(
-    layers: Sequence[bytes],
-    shape: tuple[int, int],
-    *,
-    objects: Objects | None = None,
-    words: Sequence[str] | None = None,
-    pixel_size_um: float | None = None,
-    height: int = 620,
-) -> go.Figure:
-    """Pictures lying over each other, to zoom and drag, and objects that answer the pointer.
-
-    `shape` is that of the full picture. `words` adds a line for each object, such as its verdict.
-    """
-    fig = go.Figure()
-    _add_layers(fig, layers, shape, "x", "y")
-    if objects is None:
-        objects = locate(np.zeros((1, 1), int))
-    fig.add_trace(_hover_trace(objects, words, pixel_size_um))
-    fig.update_xaxes(_axis(0, shape[1], constrain="domain"))
-    fig.update_yaxes(_axis(shape[0], 0, scaleanchor="x", constrain="domain"))
-    return _finish(fig, height)
-
-
-def panels(parts: Sequence[Panel], shape: tuple[int, int], *, columns: int = 3) -> go.Figure:
-    """Several pictures of one place, each with a title and a sentence; they zoom as one."""
-    columns = min(columns, len(parts))
-    n_rows = -(-len(parts) // columns)
-    gap, above = 0.02, 74  # share of the width; pixels for title and sentence
-    inner = min(420.0, 800 / columns * shape[0] / shape[1])
-    height = n_rows * (inner + above)
-    fig = go.Figure()
-    for index, part in enumerate(parts):
-        row, column = divmod(index, columns)
-        name = "" if index == 0 else str(index + 1)
-        left = column * (1 + gap) / columns
-        bottom = 1 - ((row + 1) * (inner + above)) / height
-        x = [left, left + (1 - gap * (columns - 1)) / columns]
-        y = [bottom, bottom + inner / height]
-        _add_layers(fig, part.layers, shape, f"x{name}", f"y{name}")
-        # A figure draws its axes only where there is a trace.
-        fig.add_scatter(x=[], y=[], xaxis=f"x{name}", yaxis=f"y{name}", hoverinfo="skip")
-        follow = {} if index == 0 else {"matches": "x"}
-        follow_y = {} if index == 0 else {"matches": "y"}
-        fig.layout[f"xaxis{name}"] = _axis(0, shape[1], domain=x, constrain="domain", **follow)
-        fig.layout[f"yaxis{name}"] = _axis(
-            shape[0], 0, domain=y, scaleanchor=f"x{name}", constrain="domain", **follow_y
-        )
-        _add_caption(fig, part, x[0], y[1], width=round(115 / columns))
-    return _finish(fig, round(height))
-
-
-def _add_layers(
-    fig: go.Figure, layers: Sequence[bytes], shape: tuple[int, int], x: str, y: str
-) -> None:
-    for content in layers:
-        fig.add_layout_image(
-            source="data:image/png;base64," + base64.b64encode(content).decode(),
-            x=0,
-            y=0,
-            xref=x,
-            yref=y,
-            sizex=shape[1],
-            sizey=shape[0],
-            sizing="stretch",
-            layer="below",
-        )
-
-
-def _add_caption(fig: go.Figure, part: Panel, x: float, y: float, *, width: int) -> None:
-    lines = "<br>".join(textwrap.wrap(part.sentence, width))
-    fig.add_annotation(
-        text=f"<b>{part.title}</b><br>{lines}",
-        x=x,
-        y=y,
-        xref="paper",
-        yref="paper",
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        showarrow=False,
-        font={"size": 12},
-    )
-
-
-def _hover_trace(
-    objects: Objects, words: Sequence[str] | None, pixel_size_um: float | None
-) -> go.Scattergl:
-    size, unit = pixel_size_um or 1.0, "µm" if pixel_size_um else "px"
-    columns = [objects.label_N, objects.area_N * size**2, objects.diameter_N * size]
-    text = [f"<br>{word}" for word in words] if words else [""] * len(objects.label_N)
-    return go.Scattergl(
-        x=objects.column_N,
-        y=objects.row_N,
-        customdata=np.stack(columns, axis=1),
-        text=text,
-        mode="markers",
-        marker={"size": 12, "color": HOVER_COLOUR},
-        hovertemplate="<b>object %{customdata[0]:.0f}</b>%{text}"
-        f"<br>area %{{customdata[1]:,.4~g}} {unit}²"
-        f"<br>diameter %{{customdata[2]:,.3~g}} {unit}<extra></extra>",
-    )
-
-
-def _axis(start: float, stop: float, **more: object) -> dict[str, object]:
-    return {"range": [start, stop], "visible": False, "autorange": False, **more}
-
-
-def _finish(fig: go.Figure, height: int) -> go.Figure:
-    fig.update_layout(
-        height=height,
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        dragmode="pan",
-        hovermode="closest",
-        hoverdistance=30,
-        showlegend=False,
-        # Keeps the zoom while thresholds change.
-        uirevision="keep",
-    )
-    return fig
+def number_png(index_HW: np.ndarray) -> bytes:
+    """Numbers below 2**24 as colours: red + 256 green + 65536 blue."""
+    bytes_HW4 = np.ascontiguousarray(index_HW, dtype="<u4").view(np.uint8)
+    return png(bytes_HW4.reshape(*index_HW.shape, 4)[..., :3])

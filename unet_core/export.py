@@ -65,6 +65,10 @@ class Recipe(Settings):
         if channel not in (None, "grey") and not (isinstance(channel, int) and channel >= 0):
             raise ValueError(f"channel must be a number from 0, or grey, got {channel!r}")
 
+    def digest(self) -> str:
+        """A hash of the recipe: equal for equal files, model, settings and version."""
+        return images.sha256(_recipe_json(self))
+
     def command(self) -> str:
         """The shell command that makes the same labels from the same files."""
         chosen = self.segmentation.to_dict()

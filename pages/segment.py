@@ -1,0 +1,143 @@
+"""Segment an image with a trained network, tune the settings, read the score, take it home."""
+
+import streamlit as st
+
+from ui import (
+    cache,
+    page,
+    pictures,
+    segment_controls,
+    segment_input,
+    segment_pictures,
+    segment_result,
+)
+from ui.segment_input import Chosen, Model, Treatment
+from unet_core import export, images
+
+EXPLANATION = """
+The network says for every pixel how likely it belongs to an object, and how likely to the border
+between objects. The settings on the left turn these probabilities into separate objects; move
+one and watch what becomes of the picture and of the score.
+
+- **Threshold**: which pixels belong to objects at all. Too high, and faint objects vanish or
+  shrink; too low, and they grow fat and merge.
+- **Watershed**: each object grows from a marker, the region where the network is surest. The view
+  *Steps* shows how. Two markers in one object cut it in two; one marker in two objects joins them.
+- **F1** compares with the truth: a found object is a *hit* if it overlaps a true one well enough
+  (IoU), else a *false alarm*; a true object that nobody hit is a *miss*. An image that the model
+  was trained on tells you nothing about how good it is.
+
+The address of this page holds the sample, the model and all settings: copy it to show somebody
+what you see. An uploaded file is not in it. The download holds everything, with the command that
+makes the same labels again.
+"""
+
+
+def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Prediction:
+    """The network's answer; while it takes long, a bar with what is done and how long it takes."""
+    how = {"scale": treatment.scale, "invert": treatment.invert, "flips": treatment.flips}
+    if cache.is_predicted(chosen.pixels_sha256, model.sha256, **how):
+        return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
+    n_pixels = chosen.pixels_HW.size * treatment.scale**2
+    seconds = cache.expected_seconds(n_pixels, model.sha256, flips=treatment.flips)
+    about = f", about {max(1, round(seconds))} s" if seconds else ""
+    with st.spinner(f"The network looks at {n_pixels / 1e6:.2g} megapixels{about} …"):
+        return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
+
+
+def make_recipe(
+    chosen: Chosen, model: Model, treatment: Treatment, options: export.Segmentation
+) -> export.Recipe:
+    return export.Recipe(
+        files=(chosen.file,),
+        files_sha256=(chosen.file_sha256,),
+        model=model.name,
+        model_sha256=model.sha256,
+        segmentation=options,
+        plane=chosen.plane,
+        channel=chosen.channel,
+        invert=treatment.invert,
+        scale=treatment.scale,
+        flips=treatment.flips,
+    )
+
+
+def show_download(result: segment_result.Result, treatment: Treatment) -> None:
+    """One zip, and the command that makes the same labels."""
+    chosen, model = result.chosen, result.model
+    recipe = make_recipe(chosen, model, treatment, result.options)
+
+    def pack() -> bytes:
+        return export.archive(
+            chosen.stem,
+            chosen.pixels_HW,
+            result.segmented,
+            recipe,
+            pixel_size_um=chosen.pixel_size_um,
+            channel_names=model.config.outputs,
+            source=chosen.source,
+        )
+
+    st.download_button(
+        "Download all as zip",
+        data=pack,
+        # A name of its own for each content: a browser must not take one for the other.
+        file_name=f"{chosen.stem}-{recipe.digest()[:8]}.zip",
+        mime="application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        type="primary",
+    )
+    st.caption(
+        "Labels, coloured overlay, probabilities, measurements, recipe"
+        + (", the image itself" if chosen.source else "")
+        + " and the command that makes equal labels:"
+    )
+    st.code(recipe.command(), language="bash", wrap_lines=True)
+
+
+@st.fragment
+def show_workbench(
+    chosen: Chosen | None,
+    model: Model,
+    treatment: Treatment,
+    prediction: export.Prediction | None,
+    base: bytes,
+) -> None:
+    """Settings and result; only this runs again when a setting changes."""
+    left, right = st.columns([1, 3.4], gap="medium")
+    with left, page.guard():
+        has_truth = chosen is not None and chosen.truth_HW is not None
+        options, iou = segment_controls.draw(model, has_truth=has_truth)
+    if chosen is None or prediction is None:
+        return
+    with right, page.guard():
+        result = segment_result.find(chosen, model, prediction, options, iou)
+        for sentence in segment_result.warnings(result, treatment.scale):
+            st.warning(sentence, icon=":material/info:")
+        with st.container(gap=None):
+            segment_result.show_numbers(result)
+        segment_pictures.show(result, base, revision=chosen.pixels_sha256)
+    with page.guard():
+        curve, download = st.columns(2, gap="large")
+        with download:
+            st.subheader("Take it home", anchor=False)
+            show_download(result, treatment)
+        if result.counts:
+            with curve:
+                st.subheader("Score by strictness", anchor=False)
+                segment_result.show_curve(result)
+
+
+page.setup("Segment", EXPLANATION)
+st.html(segment_result.STYLE)
+chosen, model, treatment = segment_input.choose()
+for note in chosen.notes if chosen else ():
+    st.caption(f":material/info: {note}")
+if model is not None:
+    prediction, base = None, b""
+    if chosen is not None:
+        with page.guard():
+            prediction = predict(chosen, model, treatment)
+            base = pictures.png(pictures.fit(images.display(chosen.pixels_HW)))
+    show_workbench(chosen, model, treatment, prediction, base)
