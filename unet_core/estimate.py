@@ -89,8 +89,8 @@ def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device) -> _
     network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = -(-TRIAL_SIDE // network.multiple) * network.multiple
-    image = torch.rand(2, 1, side, side, device=device.name)
-    labels = torch.zeros(2, side, side, dtype=torch.int32, device=device.name)
+    image = torch.rand(1, 1, side, side, device=device.name)
+    labels = torch.zeros(1, side, side, dtype=torch.int32, device=device.name)
     target = targets.encode(labels, config.target, config.boundary)
 
     def step() -> float:

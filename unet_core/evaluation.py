@@ -215,7 +215,7 @@ def evaluate(
         "split": split,
         "scheme": datasets.resolve_scheme(data, scheme),
         "flips": flips,
-        "segmentation": chosen.to_dict(),
+        "thresholds": chosen.to_dict(),
         "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
     }
     return {**about, **score(pairs)}
@@ -235,7 +235,7 @@ def tune(
         return best
     markers: list[dict[str, Any]] = [
         {"marker_threshold": marker, "boundary_weight": weight}
-        for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0))
+        for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0, 4.0))
     ]
     groups = [
         markers if best.method == "watershed" else [],
