@@ -10,7 +10,7 @@ const heard = new WeakSet();
 export default function ({ key, data, parentElement }) {
   const root = parentElement.querySelector(".viewer");
   if (!states.has(key)) {
-    states.set(key, { zoom: 1, x: 0, y: 0, canvas: document.createElement("canvas") });
+    states.set(key, { zoom: 1, x: 0, y: 0, pens: new Map() });
   }
   const state = states.get(key);
   if (!heard.has(root)) listen(root, state);
