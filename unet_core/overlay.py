@@ -25,7 +25,8 @@ OBJECTS: Colours = (
 
 # What became of an object in the comparison with the truth, in the order of colour numbers.
 VERDICTS = ("hit", "false alarm", "miss")
-VERDICT_COLOURS: Colours = ((86, 180, 233), (230, 159, 0), (255, 130, 200))
+# Blue, orange and pink, as far apart without red or green cones as with all of them.
+VERDICT_COLOURS: Colours = ((60, 150, 255), (230, 159, 0), (255, 60, 160))
 STRIPE = 3  # pixels; misses are striped, to be seen on top of a false alarm and without colours
 
 
@@ -39,6 +40,11 @@ def number_objects(labels_HW: np.ndarray) -> np.ndarray:
     colours[0] = 0
     _part_neighbours(colours, _touching(places_HW, n_objects))
     return _with_outlines(colours.astype(np.uint8)[places_HW], labels_HW, len(OBJECTS))
+
+
+def number_classes(classes_HW: np.ndarray, n_classes: int) -> np.ndarray:
+    """A colour number for every pixel of classes 0..n_classes: uint8, 0 for background."""
+    return _with_outlines(classes_HW.astype(np.uint8), classes_HW, n_classes)
 
 
 def number_verdicts(
