@@ -66,12 +66,15 @@ def read_image(path_or_bytes: str | Path | bytes) -> Image:
     more than MAX_PLANE_PIXELS in one plane or MAX_BYTES in all, no pixels.
     """
     data = _read_bytes(path_or_bytes)
-    if data.startswith(_PNG_START):
-        return _read_png(data)
-    if data.startswith(_JPEG_START):
-        return _read_jpeg(data)
-    if data.startswith(_TIFF_STARTS):
-        return _read_tiff(data)
+    try:
+        if data.startswith(_PNG_START):
+            return _read_png(data)
+        if data.startswith(_JPEG_START):
+            return _read_jpeg(data)
+        if data.startswith(_TIFF_STARTS):
+            return _read_tiff(data)
+    except MemoryError as error:
+        raise ValueError("There is not enough memory for this picture: save it smaller.") from error
     raise ValueError(
         "The file is not a PNG, JPEG or TIFF picture, whatever its name says: "
         "export it as one of these."
@@ -106,7 +109,7 @@ def _limit_sentence() -> str:
 
 
 def _check_size(height: int, width: int, *, total_bytes: int) -> None:
-    if height < 1 or width < 1:
+    if total_bytes < 1:
         raise _Refused(f"The picture has no pixels: its size is {width} x {height}.")
     if height * width > MAX_PLANE_PIXELS:
         raise _Refused(
@@ -208,19 +211,14 @@ def _read_tiff(data: bytes) -> Image:
         with io.BytesIO(data) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
             series = tiff.series[0]
             _check_tiff(tiff, series, data)
-            pixels = series.asarray()
-            if pixels.shape != series.shape:
-                raise _Refused(_DAMAGED.format("TIFF"))
-            pixels, axes, notes = _arrange(pixels, series.axes)
+            pixels, axes, notes = _arrange(series.asarray(), series.axes)
             pixels, axes, notes = _use_colours(pixels, axes, notes, tiff=tiff, page=series.keyframe)
             if len(tiff.series) > 1:
                 notes += (f"The file holds {len(tiff.series)} pictures; the first is used.",)
             size, size_notes = pixel_size_um(tiff)
             return Image(pixels, axes, size, notes + size_notes)
-    except _Refused:
+    except (_Refused, MemoryError):
         raise
-    except MemoryError as error:
-        raise ValueError("There is not enough memory for this picture: save it smaller.") from error
     except Exception as error:  # whatever a decoder meets in hostile bytes
         raise ValueError(_DAMAGED.format("TIFF")) from error
 
@@ -229,8 +227,6 @@ def _check_tiff(tiff: Any, series: Any, data: bytes) -> None:
     """Refuse, from the header alone, what is too large, incomplete or in an unread encoding."""
     page, dtype = series.keyframe, np.dtype(series.dtype)
     shape = dict(zip(series.axes, series.shape, strict=True))
-    if min(series.shape) < 1:
-        raise _Refused("The picture has no pixels: a side of it is 0.")
     total_bytes = math.prod(int(side) for side in series.shape) * dtype.itemsize
     _check_size(shape["Y"], shape["X"], total_bytes=total_bytes)
     if int(page.compression) not in _TIFF_COMPRESSIONS:
@@ -238,6 +234,9 @@ def _check_tiff(tiff: Any, series: Any, data: bytes) -> None:
         raise _Refused(
             f"TIFF files with {name} compression are not read: save it with LZW or deflate."
         )
+    # tifffile answers a number format that does not exist with an empty array.
+    if page.dtype is None:
+        raise _Refused(_DAMAGED.format("TIFF"))
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise _Refused(f"The pixels are {dtype.name} numbers: save them as integers or floats.")
     # A tile is decoded whole, however little of it lies in the picture.

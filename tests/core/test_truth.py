@@ -143,6 +143,8 @@ def test_labels_beyond_31_bits_are_numbered_anew() -> None:
     assert same_objects(truth.labels_HW, labels)
     assert truth.labels_HW.max() == len(np.unique(labels)) - 1
     assert "numbered anew" in truth.notes[0]
+    full = np.array([[2**31, 2**31 + 1], [2**31 + 2, 2**31]], np.uint32)
+    assert read_truth(tiff(full)).labels_HW.tolist() == [[1, 2], [3, 1]]
 
 
 def test_a_stack_needs_a_plane() -> None:
@@ -160,6 +162,12 @@ def test_equal_colours_that_lie_apart_are_objects_of_their_own() -> None:
     truth = read_truth(tiff(picture))
     assert truth.labels_HW.max() == 2
     assert truth.labels_HW[2, 2] != truth.labels_HW[2, 6]
+
+
+def test_colours_of_16_bits_are_told_apart_by_all_their_bits() -> None:
+    picture = np.zeros((4, 6, 3), np.uint16)
+    picture[1:3, 1:3], picture[1:3, 3:5] = (1, 0, 0), (0, 256, 0)
+    assert read_truth(tiff(picture)).labels_HW.max() == 2
 
 
 def test_a_picture_that_is_hardly_a_label_image_is_noted() -> None:
