@@ -1,0 +1,135 @@
+"""Look at the data sets: their images, one sample in detail, and their statistics."""
+
+import streamlit as st
+
+from ui import cache, data_download, data_sample, data_statistics, page
+from ui.data_choice import choose, start_over
+from unet_core import datasets
+from unet_core.catalogue import DataSet
+
+EXPLANATION = """
+A network learns what the data show it, so look at them before you train. People have drawn into
+each image where the objects are: these **labels** give every object its own number.
+
+- **Overview** shows small pictures with the outlines of all objects. Choose one to open it.
+- **Sample** shows one image beside its labels and beside the **target**: the picture that the
+  network learns to draw. Some targets mark the border of each object, so that objects that touch
+  can be told apart afterwards. All pictures zoom together, and the pointer reads the values.
+- **Statistics** says how many objects there are, how large, how round and how close together,
+  and what that means for the settings of a training.
+
+A **split** keeps images apart: the network learns from *train*, thresholds and the best epoch are
+chosen on *val*, and *test* is only for the final score. A **scheme** says how val is taken from
+the training images. The address of this page holds all your choices: copy it to show somebody
+what you see.
+"""
+
+PER_PAGE = 24
+SIDE, CARD = 160, 132  # pixels of a small picture, and the narrowest place for it
+TABS = ("Overview", "Sample", "Statistics")
+
+SPLIT_HELP = (
+    "train: the network learns from these. val: they choose the best epoch and the thresholds. "
+    "test: only for the final score."
+)
+SCHEME_HELP = "How the validation images are taken from the training images."
+
+# As many columns as fit. The whole card answers to a click and to the keyboard, not only its name.
+CARDS = f"""<style>
+.st-key-grid {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({CARD}px, 1fr)); }}
+.st-key-grid [class*="st-key-card-"] {{ position: relative; padding: 4px; border-radius: 6px; }}
+.st-key-grid [class*="st-key-card-"] * {{ position: static; }}
+.st-key-grid [data-testid=stElementToolbar] {{ display: none; }}
+.st-key-grid [data-testid=stImage] {{ aspect-ratio: 1; place-content: center;
+  place-items: center; }}
+.st-key-grid img {{ border-radius: 3px; }}
+.st-key-grid button::after {{ content: ""; position: absolute; inset: 0; border-radius: 6px;
+  cursor: pointer; }}
+.st-key-grid button:hover::after {{ box-shadow: 0 0 0 2px var(--st-primary-color); }}
+.st-key-grid button:focus-visible::after {{ box-shadow: 0 0 0 3px var(--st-primary-color); }}
+</style>"""
+
+
+def choose_set() -> DataSet:
+    names = list(datasets.NAMES)
+    return datasets.info(choose("Data set", names, "set", width=200, on_change=start_over))
+
+
+def choose_split(about: DataSet) -> tuple[str, str]:
+    split = choose(
+        "Split", list(about.splits), "split", width=140, help=SPLIT_HELP, on_change=start_over
+    )
+    scheme = about.default_scheme
+    if len(about.schemes) > 1:
+        schemes = [scheme, *(one for one in about.schemes if one != scheme)]
+        scheme = choose(
+            "Scheme", schemes, "scheme", width=160, help=SCHEME_HELP, on_change=start_over
+        )
+    return split, scheme
+
+
+def open_sample(sample: str) -> None:
+    st.session_state.update(sample=sample, tab="Sample")
+
+
+def show_overview(about: DataSet, split: str, names: list[str]) -> None:
+    n_pages = -(-len(names) // PER_PAGE)
+    if st.session_state.get("page", 1) > n_pages:
+        st.session_state["page"] = n_pages
+    number = 1
+    if n_pages > 1:
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            number = st.pagination(n_pages, key="page", bind="query-params")
+            first = (number - 1) * PER_PAGE
+            last = min(first + PER_PAGE, len(names))
+            st.caption(f"{first + 1} to {last} of {len(names)} images", width="content")
+    st.html(CARDS)
+    with st.container(key="grid"):
+        for index, sample in enumerate(names[(number - 1) * PER_PAGE : number * PER_PAGE]):
+            show_card(about, split, sample, index)
+
+
+def show_card(about: DataSet, split: str, sample: str, index: int) -> None:
+    with st.container(gap=None, key=f"card-{index}", horizontal_alignment="center"):
+        try:
+            picture = cache.thumbnail(about.name, split, sample, side=SIDE)
+        except ValueError:  # the others are fine; opening this one says what is wrong with it
+            st.markdown(":material/broken_image: cannot be read", width="content")
+        else:
+            st.image(picture, width="stretch", alt="")
+        short = sample if len(sample) <= 20 else f"{sample[:12]}…"
+        st.button(short, key=f"open-{index}", type="tertiary", on_click=open_sample, args=(sample,))
+
+
+def show_set(about: DataSet, split: str, scheme: str) -> None:
+    names = datasets.sample_names(about.name, split, scheme=scheme)
+    is_new = "tab" not in st.session_state and "tab" not in st.query_params
+    if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
+        st.session_state["tab"] = "Sample"
+    overview, sample, statistics = st.tabs(TABS, key="tab", bind="query-params")
+    if overview.open:
+        with overview, page.guard():
+            show_overview(about, split, names)
+    if sample.open:
+        with sample, page.guard():
+            data_sample.show(about, split, names)
+    if statistics.open:
+        with statistics, page.guard():
+            data_statistics.show(about, scheme)
+
+
+page.setup("Data", EXPLANATION)
+with page.guard():
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    with row:
+        about = choose_set()
+    if about.name not in datasets.available():
+        st.markdown(f"**{about.title}.** {about.sentence}")
+        data_download.show(about)
+    else:
+        with row:
+            split, scheme = choose_split(about)
+            st.caption(f"**{about.title}.** {about.sentence}", help=f"Licence: {about.licence}")
+        show_set(about, split, scheme)

@@ -1,0 +1,43 @@
+"""Choices that a link restores."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+
+def choose(
+    label: str,
+    options: list[str],
+    key: str,
+    *,
+    width: int | str = "stretch",
+    help: str | None = None,
+    on_change: Callable[[], None] | None = None,
+) -> str:
+    """One of the options, kept in the address; a link to something else is told so."""
+    tell_unknown(label, options, key)
+    return st.selectbox(
+        label,
+        options,
+        key=key,
+        bind="query-params",
+        width=width,
+        help=help,
+        on_change=on_change or "rerun",
+    )
+
+
+def tell_unknown(label: str, options: list[str], key: str) -> None:
+    """Say that a link asks for what is not here; an earlier choice that is gone is dropped."""
+    asked = st.query_params.get(key)
+    if key in st.session_state:
+        if st.session_state[key] not in options:
+            del st.session_state[key]
+    elif asked is not None and asked not in options:
+        st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
+
+
+def start_over() -> None:
+    """Forget the page and the sample, since other images are looked at now."""
+    for key in ("page", "sample"):
+        st.session_state.pop(key, None)

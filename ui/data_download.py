@@ -1,0 +1,84 @@
+"""A data set that is not on this computer: its licence, the download, and the way by hand."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from ui import data_jobs, page
+from unet_core import datasets
+from unet_core.catalogue import DataSet
+
+TICK_SECONDS = 0.5
+
+
+def show(about: DataSet) -> None:
+    """What the set is, under which licence, and a button that downloads it."""
+    job = data_jobs.find(("download", about.name))
+    with st.container(border=True):
+        st.subheader("Not on this computer yet", anchor=False, icon=":material/download:")
+        st.markdown(f"**Licence.** {about.licence}")
+        if job and job.is_alive:
+            # The browser asks again by itself, but only while something moves.
+            st.fragment(show_progress, run_every=TICK_SECONDS)(job, lambda: _cancel(job))
+        else:
+            _show_start(about, job)
+        st.caption(
+            f"Without a connection: put {about.by_hand} into the folder "
+            f"`{(datasets.root() / about.name).resolve()}` and reload this page."
+        )
+
+
+def _show_start(about: DataSet, last: data_jobs.Job | None) -> None:
+    if last and last.error:
+        with page.guard():
+            _show_failure(last.error)
+    elif last and last.is_cancelled:
+        st.info("Cancelled. What has arrived is kept: the next download goes on from there.")
+    accepted = True
+    if about.must_accept:
+        accepted = st.checkbox("I have read the licence and keep to it.", key="accepted")
+    st.button(
+        "Download",
+        icon=":material/download:",
+        type="primary",
+        key="download",
+        disabled=not accepted,
+        help=None if accepted else "Accept the licence first.",
+        on_click=start,
+        args=(about.name,),
+    )
+
+
+def _show_failure(error: Exception) -> None:
+    from unet_core.download import DownloadError  # requests is not needed to look at data
+
+    if not isinstance(error, DownloadError):
+        raise error
+    sentence = str(error)
+    st.error(sentence[:1].upper() + sentence[1:] + ".", icon=":material/cloud_off:")
+
+
+def start(name: str) -> None:
+    """Begin the download, or join the one under way. The caller has accepted the licence."""
+
+    def fetch(report: data_jobs.Report) -> None:
+        datasets.fetch(
+            name,
+            accept_licence=True,
+            on_progress=lambda progress: report(progress.text, progress.share),
+        )
+
+    data_jobs.start(("download", name), fetch)
+
+
+def _cancel(job: data_jobs.Job) -> None:
+    job.cancel()
+
+
+def show_progress(job: data_jobs.Job, cancel: Callable[[], None] | None = None) -> None:
+    """A bar for a fragment that runs again and again; the page runs once more at the end."""
+    if not job.is_alive:
+        st.rerun()
+    st.progress(job.share or 0.0, text=job.text or "Connecting …")
+    if cancel:
+        st.button("Cancel", icon=":material/close:", key="cancel", on_click=cancel)
