@@ -71,14 +71,16 @@ def _choose() -> Choice:
     st.caption(about.sentence)
     base, moved = presets.move(base, data, has_classes=about.labels == "classes")
     notes = tuple(one for one in (note if data == base.data else "", moved) if one)
-    return Choice(preset, base, notes, "" if data in available else _how_to_get(data))
+    return Choice(preset, base, notes, _why_not(data))
 
 
-def _how_to_get(data: str) -> str:
-    return (
-        f"{datasets.info(data).title} is not downloaded. Download it on the Data page, or with "
-        f"`python -m unet_core data fetch {data}`."
-    )
+def _why_not(data: str) -> str:
+    """Why a data set cannot be trained on, and what to do; empty when it can."""
+    try:
+        datasets.sample_names(data, "train")
+    except ValueError as error:
+        return f"{error}."
+    return ""
 
 
 def _targets(labels: str) -> tuple[str, ...]:
@@ -162,9 +164,8 @@ def _start_button(choice: Choice, entry: forms.Entry[TrainConfig]) -> None:
 
 def command(choice: Choice, config: TrainConfig) -> str:
     """The command that trains the same."""
-    base = presets.preset(choice.preset).config
     words = ["python -m unet_core train", f"--preset {choice.preset}"]
-    for change in forms.changes(config, base):
-        name, _, value = change.partition("=")
-        words.append(f"--data {value}" if name == "data" else f"--set {name}={value}")
+    if config.data != presets.preset(choice.preset).config.data:
+        words.append(f"--data {config.data}")
+    words += [f"--set {change}" for change in forms.changes(config, choice.base)]
     return " ".join(words)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui import charts, run_state
+from ui import curves, run_state
 from unet_core import runs
 from unet_core.runs import Run, Status
 
@@ -110,9 +110,10 @@ def _compare(chosen: list[Run]) -> None:
         )
         log = st.toggle("Logarithmic", key="log-compare")
     tables = [pd.DataFrame(run.metrics().rows) for run in chosen]
-    curves = dict(zip(names, tables, strict=True))
-    figure = charts.compare(curves, MEASURES[str(measure)], y=str(measure), log=log)
-    st.plotly_chart(figure, key="compare-chart")
+    option = curves.compare(
+        dict(zip(names, tables, strict=True)), MEASURES[str(measure)], y=str(measure), log=log
+    )
+    st.echarts_chart(option, key="compare-chart", height=340, renderer="svg")
     unequal = runs.differences(chosen)
     if not unequal:
         st.caption("These runs have the same settings.")

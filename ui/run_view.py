@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from ui import charts, page, run_state
+from ui import curves, page, run_state
 from unet_core import runs
 from unet_core.runs import Run, Status
 
@@ -191,14 +191,20 @@ def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.Data
         )
     left, right = st.columns(2)
     best = status.best_epoch
-    left.plotly_chart(
-        charts.loss(metrics, steps, steps_per_epoch=per_epoch, best=best, log=log),
-        key="loss-chart",
-    )
-    right.plotly_chart(charts.dice(metrics, best=best), key="dice-chart")
+    drawn = curves.loss(metrics, steps, steps_per_epoch=per_epoch, best=best, log=log)
+    with left:
+        _draw(drawn, "loss-chart")
+    with right:
+        _draw(curves.dice(metrics, best=best), "dice-chart")
     fold = st.expander("Learning rate and speed", key="pace", on_change="rerun")
     if fold.open:
-        fold.plotly_chart(charts.pace(steps, steps_per_epoch=per_epoch), key="pace-chart")
+        for place, column in zip(fold.columns(2), ("lr", "images_per_second"), strict=True):
+            with place:
+                _draw(curves.pace(steps, column, steps_per_epoch=per_epoch), f"{column}-chart")
+
+
+def _draw(option: curves.Option, key: str) -> None:
+    st.echarts_chart(option, key=key, height=340, renderer="svg")
 
 
 def _show_predictions(run: Run) -> None:

@@ -1,7 +1,7 @@
 """The train page against run directories: real files, and locks that this process holds."""
 
-import base64
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from unet_core import presets, runs, slots
+from unet_core import cli, commands, datasets, presets, runs, slots
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 QUICK = presets.preset("quick").config.replace(data="synthetic-nuclei")
@@ -82,11 +82,9 @@ def alive() -> Iterator[runs.Run]:
         yield run
 
 
-def numbers(drawn: dict | list) -> np.ndarray:
-    """The numbers of a trace as it travels to the browser."""
-    if isinstance(drawn, list):
-        return np.array(drawn)
-    return np.frombuffer(base64.b64decode(drawn["bdata"]), drawn["dtype"])
+def charts(app: AppTest) -> list[dict]:
+    """The options of the charts as they travel to the browser."""
+    return [json.loads(chart.proto.spec) for chart in app.get("echarts_chart")]
 
 
 def open_train(**query: str) -> AppTest:
@@ -154,14 +152,32 @@ def test_a_set_with_classes_brings_its_own_target_and_loss() -> None:
     assert not app.button(key="start").disabled
 
 
-def test_the_command_repeats_what_was_chosen() -> None:
+@pytest.mark.parametrize("data", ["synthetic-nuclei", "synthetic-shapes"])
+def test_the_command_gives_the_settings_that_the_form_shows(data: str) -> None:
     app = open_train()
-    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
-    app.number_input(key="new-quick-synthetic-nuclei-lr").set_value(0.01).run()
-    command = app.code[0].value
-    assert command.startswith("python -m unet_core train --preset quick")
-    assert "--data synthetic-nuclei" in command
-    assert "--set lr=0.01" in command
+    app.selectbox(key="data-quick").set_value(data).run()
+    app.number_input(key=f"new-quick-{data}-lr").set_value(0.01)
+    app.text_input(key=f"new-quick-{data}-channels").set_value("8, 16").run()
+    words = shlex.split(app.code[0].value)
+    assert words[:4] == ["python", "-m", "unet_core", "train"]
+    config, _ = commands._configure(cli.build_parser().parse_args(words[3:]))
+    about = datasets.info(data)
+    base, _ = presets.move(
+        presets.preset("quick").config, data, has_classes=about.labels == "classes"
+    )
+    assert config == base.replace(lr=0.01, channels=(8, 16))
+
+
+def test_a_data_folder_with_unpaired_files_is_named_and_cannot_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / "dsb2018" / "train" / part).mkdir(parents=True)
+    (tmp_path / "dsb2018" / "train" / "images" / "alone.tif").write_bytes(b"")
+    monkeypatch.setenv("UNET_DATA", str(tmp_path))
+    app = open_train()
+    assert "the image alone.tif" in app.warning[0].value
+    assert app.button(key="start").disabled
 
 
 def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
@@ -172,11 +188,11 @@ def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
     assert shown["Validation loss"] == "0.367"
     assert shown["Trained for"] == "1 min 15 s"
     assert shown["Time left"] == "–"
-    loss, dice = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart"))
-    assert [trace["name"] for trace in loss["data"]][:3] == [
+    loss, dice = charts(app)
+    assert [line["name"] for line in loss["series"]] == [
         "training, each step", "training", "validation",
     ]  # fmt: skip
-    assert dice["data"][-1]["name"] == "best: epoch 3"
+    assert dice["series"][1]["markPoint"]["data"] == [{"coord": [3, 0.83]}]
     assert len(app.get("image")) == 12
     assert app.select_slider[0].value == 3
 
@@ -184,8 +200,7 @@ def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
 def test_logarithmic_loss_changes_the_axis() -> None:
     app = open_train(run=make_run().id)
     app.toggle(key="log-loss").set_value(True).run()
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
-    assert spec["layout"]["yaxis"]["type"] == "log"
+    assert charts(app)[0]["yAxis"]["type"] == "log"
 
 
 def test_only_new_lines_are_read_and_the_newest_epoch_is_shown(alive: runs.Run) -> None:
@@ -293,8 +308,7 @@ def test_chosen_runs_are_compared_in_one_chart_with_the_settings_that_differ() -
     longer = make_run(3, changes={"lr": 0.01})
     shorter = make_run(2, changes={"lr": 0.02})
     app = AppTest.from_function(compared, default_timeout=30).run()
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
-    points = {trace["name"]: len(numbers(trace["x"])) for trace in spec["data"]}
+    points = {line["name"]: len(line["data"]) for line in charts(app)[0]["series"]}
     assert points == {f"quick {longer.id[-6:]}": 3, f"quick {shorter.id[-6:]}": 2}
     table = app.dataframe[0].value
     assert list(table.index) == ["lr"]
