@@ -34,15 +34,25 @@ makes the same labels again.
 
 
 def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Prediction:
-    """The network's answer; while it takes long, a bar with what is done and how long it takes."""
+    """The network's answer; while one waits, what is being done and for about how long."""
     how = {"scale": treatment.scale, "invert": treatment.invert, "flips": treatment.flips}
     if cache.is_predicted(chosen.pixels_sha256, model.sha256, **how):
         return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
     n_pixels = chosen.pixels_HW.size * treatment.scale**2
     seconds = cache.expected_seconds(n_pixels, model.sha256, flips=treatment.flips)
     about = f", about {max(1, round(seconds))} s" if seconds else ""
+    place = st.empty()
+
+    def tell(done: int, total: int) -> None:
+        if total > 1:
+            place.progress(done / total, f"Tile {done} of {total}")
+
     with st.spinner(f"The network looks at {n_pixels / 1e6:.2g} megapixels{about} …"):
-        return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
+        found = cache.prediction(
+            chosen.pixels_HW, chosen.pixels_sha256, model.name, **how, on_progress=tell
+        )
+    place.empty()
+    return found
 
 
 def make_recipe(

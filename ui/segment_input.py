@@ -6,6 +6,7 @@ Every choice is a widget that is bound to the page's address, so that a link bri
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -216,9 +217,10 @@ def _choose_upload() -> Chosen | None:
         with page.guard():
             truth_HW, truth_notes = read_truth(truth_file.getvalue(), plane, taken.pixels.shape)
             notes += truth_notes
+    name = file_name(file.name)
     return Chosen(
-        stem=file.name.rpartition(".")[0] or file.name,
-        file=file.name,
+        stem=Path(name).stem,
+        file=name,
         file_sha256=sha256,
         pixels_HW=taken.pixels,
         pixels_sha256=datasets.pixel_hash(taken.pixels),
@@ -228,6 +230,11 @@ def _choose_upload() -> Chosen | None:
         channel=channel,
         notes=notes,
     )
+
+
+def file_name(told: str) -> str:
+    """The name alone: a browser may send a whole path, also one that leads elsewhere."""
+    return told.replace("\\", "/").rpartition("/")[2].strip("\0") or "image"
 
 
 def _choose_plane(image: images.Image) -> int | None:

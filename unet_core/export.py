@@ -72,7 +72,9 @@ class Recipe(Settings):
     def command(self) -> str:
         """The shell command that makes the same labels from the same files."""
         chosen = self.segmentation.to_dict()
-        words = ["python", "-m", "unet_core", "segment", *self.files, "--model", self.model]
+        # A file whose name begins like an option is still a file.
+        files = [f"./{name}" if name.startswith("-") else name for name in self.files]
+        words = ["python", "-m", "unet_core", "segment", *files, "--model", self.model]
         for name, value in {
             "plane": self.plane,
             "channel": self.channel,

@@ -115,7 +115,7 @@ def test_the_digest_knows_every_setting() -> None:
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("image.tif", {}),
+        ("-image.tif", {}),
         ("it's; a $(name).tif", {"invert": True, "scale": 1.3}),
         ("stack.tif", {"plane": 2, "flips": True}),
         ("colour.tif", {"channel": 1}),
