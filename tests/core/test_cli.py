@@ -133,6 +133,7 @@ def test_a_bug_keeps_its_trace_and_is_exit_1(
     monkeypatch.setattr(datasets, "folder", lambda name: 1 / 0)
     call = Call(capsys, "data", "list")
     assert call.code == 1
+    assert "Traceback" in call.err
     assert "ZeroDivisionError" in call.err
 
 

@@ -37,8 +37,11 @@ def test_the_same_form_makes_one_run_however_often_it_is_sent() -> None:
         threading.Thread(target=lambda: found.append(runs.create(CONFIG, token="form 1")))
         for _ in range(8)
     ]
-    for thread in threads:
-        thread.start()
+    with FileLock(slots.folder(runs.root()) / "create.lock"):  # somebody creates at this moment
+        for thread in threads:
+            thread.start()
+        threads[0].join(0.2)
+        assert found == []
     for thread in threads:
         thread.join()
     assert len(found) == 8

@@ -17,7 +17,8 @@ def waiting(root: Path, name: str, since: float, *, wanted: str = "cpu") -> Path
 
 
 def test_the_oldest_is_first_and_the_dead_do_not_count(tmp_path: Path) -> None:
-    paths = [waiting(tmp_path, name, since) for name, since in (("b", 2.0), ("a", 1.0), ("c", 3.0))]
+    now = time.time()
+    paths = [waiting(tmp_path, name, now + age) for name, age in (("b", 2), ("a", 1), ("c", 3))]
     locks = [FileLock(path / "lock") for path in paths]
     with locks[0], locks[1], locks[2]:
         assert [slots.queue_place(tmp_path, path) for path in paths] == [2, 1, 3]
