@@ -424,6 +424,17 @@ class TrainConfig(Settings):
         """Refuse combinations that cannot train."""
         if not self.channels:
             raise ValueError("channels must name at least one level, got none")
+        halved = 2 ** (len(self.channels) - 1)
+        if self.crop_size % halved:
+            raise ValueError(
+                f"crop_size must be a multiple of {halved} for the {len(self.channels)} levels of "
+                f"channels, got {self.crop_size}"
+            )
+        if self.norm == "batch" and self.batch_size * (self.crop_size // halved) ** 2 < 2:
+            raise ValueError(
+                "batch_size must be at least 2 where the lowest level is a single pixel, or norm "
+                f"none: got {self.batch_size}"
+            )
         softmax = self.target in SOFTMAX_TARGETS
         if softmax and "bce" in self.loss:
             raise ValueError(

@@ -99,6 +99,20 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
+def free_bytes(device: str) -> int | None:
+    """The memory that a run could still take on a device; None where nobody says."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return 1024 * int(found[0]) if found else None
+
+
 def _gpu_title() -> str:
     import torch
 

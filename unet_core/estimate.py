@@ -9,7 +9,7 @@ import torch
 
 from unet_core import checkpoint, datasets, losses, model, targets
 from unet_core.config import ModelConfig, TrainConfig
-from unet_core.device import Device, bfloat16_pays, precision
+from unet_core.device import Device, bfloat16_pays, free_bytes, precision
 
 START_SECONDS = 8.0  # importing torch, building the network, the first slow steps
 LOAD_SECONDS = 0.005  # reading and normalising one image
@@ -41,7 +41,8 @@ def estimate(config: TrainConfig, *, device: Device) -> Estimate:
     process), and their time is scaled by the pixels that the run will see. Other work on the
     machine makes the estimate longer, as it would the run. The first call takes one or two seconds.
 
-    Raises ValueError when the data set is not there or does not fit the target.
+    Raises ValueError when the data set is not there, does not fit the target, or when the memory
+    that is free now would not suffice; such a network is not tried.
     """
     about = datasets.info(config.data)
     outputs = targets.channel_names(
@@ -53,6 +54,9 @@ def estimate(config: TrainConfig, *, device: Device) -> Estimate:
     )
     val_count = min(config.val_images or len(val), len(val))
     pixels = _mean_pixels(config.data, train)
+    images_bytes = 8 * pixels * (len(train) + val_count)  # float32 pixels and int32 labels
+    needed = round(BASE_BYTES + images_bytes + _network_bytes(config, outputs, device))
+    _check_memory(needed, free_bytes(device.name))
     costs = _measure(_shape_of(config), outputs, device)
     steps = (config.steps_per_epoch or -(-len(train) // config.batch_size)) * config.epochs
     crop_pixels = config.crop_size**2
@@ -62,9 +66,15 @@ def estimate(config: TrainConfig, *, device: Device) -> Estimate:
         + steps * config.batch_size * crop_pixels * costs.train
         + config.epochs * val_count * pixels * costs.infer
     )
-    images_bytes = 8 * pixels * (len(train) + val_count)  # float32 pixels and int32 labels
-    network_bytes = _network_bytes(config, outputs, device)
-    return Estimate(seconds, round(BASE_BYTES + images_bytes + network_bytes))
+    return Estimate(seconds, needed)
+
+
+def _check_memory(needed: int, free: int | None) -> None:
+    if free is not None and needed > free:
+        raise ValueError(
+            f"this run needs about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are "
+            "free: choose fewer channels, smaller crops or a smaller batch"
+        )
 
 
 def _shape_of(config: TrainConfig) -> TrainConfig:

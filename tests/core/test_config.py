@@ -42,12 +42,20 @@ def test_a_model_configuration_survives_json() -> None:
         ("target=distance", "needs loss bce"),
         ("class_weights=1,2,3", "class_weights must hold 2 numbers"),
         ("class_weights=0,0", "must not all be zero"),
+        ("crop_size=100", "crop_size must be a multiple of 8 for the 4 levels"),
     ],
 )
 def test_a_bad_setting_is_refused_in_one_line_that_names_it(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         TrainConfig().with_text([text])
     assert "\n" not in str(caught.value)
+
+
+def test_a_lowest_level_of_one_pixel_needs_two_crops_for_its_statistics() -> None:
+    deep = TrainConfig(channels=(4,) * 6, crop_size=32, batch_size=2)
+    assert deep.replace(norm="none", batch_size=1).batch_size == 1
+    with pytest.raises(ValueError, match="batch_size must be at least 2 where the lowest level"):
+        deep.replace(batch_size=1)
 
 
 def test_weight_map_needs_objects() -> None:

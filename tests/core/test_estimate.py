@@ -30,3 +30,9 @@ def test_data_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="not downloaded"):
         estimate(CONFIG.replace(data="dsb2018"), device=choose("cpu"))
+
+
+def test_a_run_that_no_memory_holds_is_refused_before_it_is_tried() -> None:
+    huge = CONFIG.replace(channels=(4096,) * 6, crop_size=2048, batch_size=1024)
+    with pytest.raises(ValueError, match=r"needs about .* GB of memory, and .* GB are free"):
+        estimate(huge, device=choose("cpu"))
