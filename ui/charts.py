@@ -58,32 +58,39 @@ def histogram(
 ) -> go.Figure:
     """How a quantity is distributed: a bar is the share of a split's things that fall into it.
 
-    Shares, because splits differ in size. `log` gives bins of equal ratio. Values that are not
-    finite are left out. Only the bars travel to the browser, not the values.
+    The first split has bars, the others steps over them. Shares, because splits differ in size.
+    `log` gives bins of equal ratio. Values that are not finite are left out. Only the bars travel
+    to the browser, not the values.
     """
     fig = go.Figure()
     found = {name: np.asarray(values, dtype=float) for name, values in values_by_split.items()}
     found = {name: values[np.isfinite(values)] for name, values in found.items()}
     found = {name: values for name, values in found.items() if len(values)}
     _figure(fig, height=height, x=x, y=f"% of {things}")
-    fig.update_layout(hovermode="closest", barmode="overlay", bargap=0)
+    fig.update_layout(hovermode="closest", bargap=0)
     if not found:
         _say(fig, "no values")
         return fig
     edges = _bin_edges(np.concatenate(list(found.values())), bins, log)
     for place, (name, values) in enumerate(found.items()):
         counts = np.histogram(values, edges)[0]
-        fig.add_bar(
-            x=(edges[:-1] + edges[1:]) / 2,
-            y=100 * counts / len(values),
-            width=np.diff(edges),
-            name=f"{name} ({len(values)})",
-            marker={"color": SERIES[place % len(SERIES)], "line": {"width": 0}},
-            opacity=0.6 if len(found) > 1 else 0.9,
-            customdata=np.stack([edges[:-1], edges[1:], counts], axis=1),
-            hovertemplate="%{customdata[0]:.4g} to %{customdata[1]:.4g}: "
+        common = {
+            "y": 100 * counts / len(values),
+            "name": f"{name} ({len(values)})",
+            "customdata": np.stack([edges[:-1], edges[1:], counts], axis=1),
+            "hovertemplate": "%{customdata[0]:.4g} to %{customdata[1]:.4g}: "
             "%{y:.2f} % (%{customdata[2]:.0f})",
-        )
+        }
+        colour = SERIES[place % len(SERIES)]
+        middle = (edges[:-1] + edges[1:]) / 2
+        if place == 0:
+            marker = {"color": colour, "opacity": 0.45, "line": {"width": 0}}
+            fig.add_bar(x=middle, width=np.diff(edges), marker=marker, **common)
+        else:
+            # Steps over the bars: three splits of transparent bars would mix to one brown.
+            x = np.sqrt(edges[:-1] * edges[1:]) if log and edges[0] > 0 else middle
+            line = {"color": colour, "width": 2, "shape": "hvh"}
+            fig.add_scatter(x=x, mode="lines", line=line, **common)
     if log:
         fig.update_xaxes(type="log")
     fig.update_layout(showlegend=len(found) > 1)

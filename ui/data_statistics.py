@@ -1,6 +1,9 @@
 """What a data set is like in numbers, and what each number means for a training."""
 
+from dataclasses import dataclass
+
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, data_jobs
@@ -12,33 +15,38 @@ from unet_core.statistics import Facts, Statistics, meaning, summary
 PATIENCE_SECONDS = 0.6  # tables that were computed before come within that time
 VIEWS = ("Distributions", "Images", "Objects")
 ORDER = ("train", "val", "test")
+CHART_HEIGHT = 230
 
-# key of the sentence, title, column, table, axis, logarithmic
-DISTRIBUTIONS = (
-    ("objects", "Objects per image", "objects", "images", "objects", False),
-    ("area", "Area", "area", "objects", "square pixels", True),
-    (
-        "equivalent_diameter_area",
-        "Equivalent diameter",
-        "equivalent_diameter_area",
-        "objects",
-        "pixels",
-        False,
-    ),
-    (
-        "nearest_neighbour_distance",
+
+@dataclass(frozen=True)
+class Measure:
+    """One chart: its title, where its values are, and the key of its sentence in `meaning`."""
+
+    title: str
+    table: str
+    column: str
+    axis: str
+    is_log: bool = False
+    key: str = ""
+
+
+MEASURES = (
+    Measure("Objects per image", "images", "objects", "objects"),
+    Measure("Area", "objects", "area", "square pixels", is_log=True),
+    Measure("Equivalent diameter", "objects", "equivalent_diameter_area", "pixels"),
+    Measure(
         "Distance to the nearest neighbour",
-        "nearest_neighbour_distance",
         "objects",
-        "pixels, between centres",
-        False,
+        "nearest_neighbour_distance",
+        "pixels between centres",
     ),
-    ("eccentricity", "Eccentricity", "eccentricity", "objects", "0 circle, 1 line", False),
-    ("solidity", "Solidity", "solidity", "objects", "area / area of the convex hull", False),
-    ("intensity_mean", "Mean intensity", "intensity_mean", "images", "grey value", False),
-    ("foreground", "Foreground", "foreground", "images", "share of the pixels", False),
-    ("touching", "Objects that touch", "touching", "images", "share of an image's objects", False),
-    ("smallest_area", "Smallest object", "smallest_area", "images", "square pixels", True),
+    Measure("Eccentricity", "objects", "eccentricity", "0 is a circle, near 1 a line"),
+    Measure("Solidity", "objects", "solidity", "area / area of the convex hull"),
+    Measure("Mean intensity of objects", "objects", "intensity_mean", "grey value", key="contrast"),
+    Measure("Mean intensity of images", "images", "intensity_mean", "grey value"),
+    Measure("Objects that touch", "images", "touching", "share of an image's objects"),
+    Measure("Smallest object", "images", "smallest_area", "square pixels", is_log=True),
+    Measure("Foreground", "images", "foreground", "share of an image's pixels"),
 )
 
 
@@ -76,9 +84,8 @@ def _compute(name: str, scheme: str) -> Statistics | None:
             ),
         )
 
-    job = data_jobs.find(key)
-    if job is None or not (job.is_alive or job.error):
-        job = data_jobs.start(key, work)
+    # One that has ended while the page waited is not begun again.
+    job = data_jobs.find(key) or data_jobs.start(key, work)
     if not job.wait(PATIENCE_SECONDS):
         st.fragment(show_progress, run_every=TICK_SECONDS)(job)
         st.caption("This takes some seconds once. Afterwards it is there at once, for everybody.")
@@ -94,41 +101,46 @@ def show_distributions(tables: Statistics) -> None:
     facts = summary(tables)
     # What the network learns from decides; the other splits are drawn for comparison.
     words = meaning(facts.get("train") or next(iter(facts.values())))
+    splits = [split for split in ORDER if split in facts]
     glance, shapes = st.columns([3, 2], gap="large")
     with glance:
         st.subheader("At a glance", anchor=False)
-        st.dataframe(at_a_glance(facts), width="stretch")
+        st.table(at_a_glance(facts))
     with shapes:
         st.subheader("Image shapes", anchor=False)
-        st.dataframe(image_shapes(facts), width="stretch", hide_index=True)
+        st.table(image_shapes(facts))
         st.markdown(words["shapes"])
-    splits = [split for split in ORDER if split in facts]
-    cards = st.container()
-    with cards:
-        columns = st.columns(2, gap="large")
-        place = 0
-        for key, title, column, table, axis, is_log in DISTRIBUTIONS:
-            if key not in words:
-                continue
-            frame = getattr(tables, table)
-            values = {split: frame.loc[frame["split"] == split, column] for split in splits}
-            with columns[place % 2], st.container(border=True):
-                st.subheader(title, anchor=False)
-                st.markdown(words[key])
-                st.plotly_chart(
-                    charts.histogram(values, x=axis, things=table, log=is_log, height=230),
-                    key=f"chart-{key}",
-                    config={"displayModeBar": False},
-                )
-            place += 1
-        with columns[place % 2], st.container(border=True):
-            st.subheader("Class balance", anchor=False)
-            st.markdown(words["classes"])
-            st.plotly_chart(
-                charts.shares({split: facts[split].class_shares for split in splits}, height=230),
-                key="chart-classes",
-                config={"displayModeBar": False},
-            )
+    cards = [
+        (
+            one.title,
+            words[one.key or one.column],
+            charts.histogram(
+                _by_split(getattr(tables, one.table), one.column, splits),
+                x=one.axis,
+                things=one.table,
+                log=one.is_log,
+                height=CHART_HEIGHT,
+            ),
+        )
+        for one in MEASURES
+        if (one.key or one.column) in words
+    ]
+    shares = charts.shares({name: facts[name].class_shares for name in splits}, height=CHART_HEIGHT)
+    cards.append(("Class balance", words["classes"], shares))
+    for start in range(0, len(cards), 2):
+        for place, card in zip(st.columns(2), cards[start : start + 2], strict=False):
+            with place, st.container(border=True, height="stretch"):
+                _show_card(*card)
+
+
+def _show_card(title: str, sentence: str, fig: go.Figure) -> None:
+    st.subheader(title, anchor=False)
+    st.markdown(sentence)
+    st.plotly_chart(fig, key=f"chart-{title}", config={"displayModeBar": False}, alt=sentence)
+
+
+def _by_split(table: pd.DataFrame, column: str, splits: list[str]) -> dict[str, pd.Series]:
+    return {split: table.loc[table["split"] == split, column] for split in splits}
 
 
 def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
@@ -162,8 +174,9 @@ def image_shapes(facts: dict[str, Facts]) -> pd.DataFrame:
     """A row per shape of an image, the most frequent first, with the images of each split."""
     counts = pd.DataFrame({split: one.shapes for split, one in facts.items()}).fillna(0).astype(int)
     counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-    names = [f"{rows} × {columns}" for rows, columns in counts.index]
-    counts.insert(0, "rows × columns", names)
+    counts.index = pd.Index(
+        [f"{rows} × {columns}" for rows, columns in counts.index], name="rows × columns"
+    )
     return counts
 
 
@@ -182,4 +195,11 @@ def show_table(name: str, what: str, table: pd.DataFrame) -> None:
             icon=":material/download:",
             key=f"csv-{what}",
         )
-    st.dataframe(table, width="stretch", height=560, hide_index=True, lazy=True)
+    st.dataframe(
+        table,
+        width="stretch",
+        height=560,
+        hide_index=True,
+        lazy=True,
+        column_config={"image": st.column_config.TextColumn(width="small")},
+    )

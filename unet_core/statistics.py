@@ -164,6 +164,8 @@ class Facts:
     foreground: float  # mean over images
     darkest: float  # 10th and 90th percentile of the images' mean intensities
     brightest: float
+    contrast: float  # median and 5th percentile of objects' over their images' mean intensities
+    faint: float
     class_shares: dict[str, float]  # mean over images
 
 
@@ -186,6 +188,8 @@ def _facts(split: str, images: pd.DataFrame, objects: pd.DataFrame) -> Facts:
     diameters = objects["equivalent_diameter_area"]
     sides = np.concatenate([objects[f"bbox-{2 + n}"] - objects[f"bbox-{n}"] for n in (0, 1)])
     shares = [name for name in images if name.startswith("share_")]
+    around = objects["image"].map(images.set_index("image")["intensity_mean"]).astype(float)
+    contrasts = (objects["intensity_mean"] / around)[around > 0]
     return Facts(
         split=split,
         images=len(images),
@@ -207,6 +211,8 @@ def _facts(split: str, images: pd.DataFrame, objects: pd.DataFrame) -> Facts:
         foreground=float(images["foreground"].mean()),
         darkest=float(images["intensity_mean"].quantile(0.1)),
         brightest=float(images["intensity_mean"].quantile(0.9)),
+        contrast=float(contrasts.median()),
+        faint=float(contrasts.quantile(0.05)),
         class_shares={name.removeprefix("share_"): float(images[name].mean()) for name in shares},
     )
 
@@ -231,8 +237,8 @@ def meaning(facts: Facts) -> dict[str, str]:
     """For every measure one sentence on what its values mean for training, with the numbers.
 
     Keys: shapes, objects, and without objects no more than foreground, intensity_mean and classes;
-    else also area, equivalent_diameter_area, eccentricity, solidity, nearest_neighbour_distance,
-    touching and smallest_area.
+    else also area, equivalent_diameter_area, eccentricity, solidity, contrast,
+    nearest_neighbour_distance, touching and smallest_area.
     """
     return _meaning_of_images(facts) | (_meaning_of_objects(facts) if facts.objects else {})
 
@@ -288,7 +294,13 @@ def _meaning_of_objects(facts: Facts) -> dict[str, str]:
             f"{facts.distance / facts.diameter:.1f} diameters: the network must look at least "
             "that far to see where one object ends and the next begins."
         )
+    if facts.faint >= 1:
+        faint = "the faintest are missed first, so vary brightness and contrast while training."
+    else:
+        faint = "some are darker than what is around them, so grey values alone do not find them."
     return {
+        "contrast": f"Objects are typically {facts.contrast:.1f} times as bright as their whole "
+        f"image, the faintest twentieth at most {facts.faint:.1f} times: {faint}",
         "area": f"Areas go from {facts.smallest_area:.0f} to {facts.largest_area:.0f} px, half of "
         f"them under {facts.median_area:.0f}: large objects fill most foreground pixels, so "
         "small ones hardly count in a loss per pixel.",

@@ -35,3 +35,19 @@ def test_a_histogram_of_nothing_says_so(values: dict) -> None:
 
 def test_a_histogram_of_one_value_has_one_bar_with_everything() -> None:
     assert max(charts.histogram({"train": [7.0] * 5}, x="size").data[0].y) == 100
+
+
+def test_the_second_split_is_drawn_as_steps_of_the_same_shares_also_on_a_logarithmic_axis() -> None:
+    values = {"train": [1, 10, 100, 1000], "val": [2, 20, 20, 200]}
+    bars, steps = charts.histogram(values, x="area", log=True).data
+    assert (bars.type, steps.type) == ("bar", "scatter")
+    assert sum(steps.y) == pytest.approx(100)
+    low, high = steps.customdata[:, 0], steps.customdata[:, 1]
+    assert np.allclose(np.log(steps.x), (np.log(low) + np.log(high)) / 2)
+
+
+def test_shares_of_classes_are_percents_with_the_first_class_on_top() -> None:
+    fig = charts.shares({"train": {"background": 0.9, "line": 0.1}, "test": {"background": 1.0}})
+    assert [list(bar.x) for bar in fig.data] == [[90, 10], [100]]
+    assert [list(bar.y) for bar in fig.data] == [["background", "line"], ["background"]]
+    assert fig.layout.yaxis.autorange == "reversed"

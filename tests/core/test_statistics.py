@@ -113,6 +113,21 @@ def test_the_summary_holds_the_facts_of_each_split() -> None:
     assert train.foreground == pytest.approx(9 / 84)
 
 
+def test_contrast_is_an_objects_brightness_over_that_of_its_own_image() -> None:
+    bright, dark = np.full((4, 10), 10, np.uint8), np.full((4, 10), 100, np.uint8)
+    labels = np.zeros((4, 10), np.int32)
+    labels[:2, :2] = 1
+    bright[:2, :2] = 90  # the image's mean is then 18, and 90 / 18 = 5
+    dark[:2, :2] = 0
+    facts = statistics.summary(
+        tables(
+            Labelled("a", "train", bright, labels), Labelled("b", "test", dark, labels), **NUCLEI
+        )
+    )
+    assert facts["train"].contrast == pytest.approx(5)
+    assert facts["test"].contrast == 0
+
+
 def facts_with(**changes: object) -> Facts:
     return Facts(**(vars(statistics.summary(three_images())["train"]) | changes))
 
@@ -143,7 +158,7 @@ def test_the_sentences_carry_the_numbers() -> None:
         longest_side=95.0, shapes={(256, 256): 3, (300, 400): 1}, small=7.0, large=50.0,
         diameter=21.0, distance=28.0, smallest_area=21.0, touching=0.27,
         class_shares={"background": 0.86, "nucleus": 0.14}, foreground=0.14,
-        darkest=5.0, brightest=24.0,
+        darkest=5.0, brightest=24.0, contrast=3.0, faint=1.5,
     )  # fmt: skip
     told = statistics.meaning(facts)
     assert "2 sizes and the shortest side is 256 px" in told["shapes"]
@@ -158,6 +173,8 @@ def test_the_sentences_carry_the_numbers() -> None:
         "background, nucleus count alike, use the class weights 1, 6.14."
     )
     assert "1 have none" in told["objects"]
+    assert "3.0 times as bright" in told["contrast"]
+    assert "at most 1.5 times: the faintest are missed first" in told["contrast"]
 
 
 def test_the_advice_turns_with_the_data() -> None:
@@ -170,6 +187,8 @@ def test_the_advice_turns_with_the_data() -> None:
     assert "use crops of 512 px, the largest that fit" in tight["equivalent_diameter_area"]
     uniform = statistics.meaning(facts_with(small=10.0, large=12.0))
     assert "sizes are uniform" in uniform["equivalent_diameter_area"]
+    mixed = statistics.meaning(facts_with(contrast=1.1, faint=0.4))
+    assert "some are darker than what is around them" in mixed["contrast"]
     several = statistics.meaning(facts_with(class_shares={"a": 0.5, "b": 0.3, "c": 0.2}))
     assert "the network itself draws the line" in several["touching"]
 
