@@ -1,5 +1,8 @@
 """Segment an image with a trained network, tune the settings, read the score, take it home."""
 
+import time
+from contextlib import nullcontext
+
 import streamlit as st
 
 from ui import (
@@ -32,6 +35,13 @@ what you see. An uploaded file is not in it. The download holds everything, with
 makes the same labels again.
 """
 
+LARGE = 2_000_000  # pixels, beyond which the watershed takes a time that one notices
+
+NOTHING_YET = (
+    "The image with its objects will stand here, as soon as there is one above. With the true "
+    "objects beside it, the page tells how good the segmentation is."
+)
+
 
 def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Prediction:
     """The network's answer; while one waits, what is being done and for about how long."""
@@ -43,9 +53,12 @@ def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Predic
     about = f", about {max(1, round(seconds))} s" if seconds else ""
     place = st.empty()
 
+    start = time.monotonic()
+
     def tell(done: int, total: int) -> None:
         if total > 1:
-            place.progress(done / total, f"Tile {done} of {total}")
+            left = (time.monotonic() - start) / done * (total - done)
+            place.progress(done / total, f"Tile {done} of {total}, about {left:.0f} s left")
 
     with st.spinner(f"The network looks at {n_pixels / 1e6:.2g} megapixels{about} …"):
         found = cache.prediction(
@@ -120,9 +133,12 @@ def show_workbench(
         has_truth = chosen is not None and chosen.truth_HW is not None
         options, iou = segment_controls.draw(model, has_truth=has_truth)
     if chosen is None or prediction is None:
+        with right:
+            st.info(NOTHING_YET, icon=":material/image:")
         return
     with right, page.guard():
-        result = segment_result.find(chosen, model, prediction, options, iou)
+        with st.spinner("Making objects …") if chosen.pixels_HW.size > LARGE else nullcontext():
+            result = segment_result.find(chosen, model, prediction, options, iou)
         for sentence in segment_result.warnings(result, treatment.scale):
             st.warning(sentence, icon=":material/info:")
         with st.container(gap=None):

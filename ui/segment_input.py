@@ -200,11 +200,6 @@ def _choose_upload() -> Chosen | None:
             "Its true objects, if you have them", TRUTH_TYPES, key="truth_file", help=TRUTH_HELP
         )
     if file is None:
-        st.info(
-            "Choose an image, or drag it onto the field above. With its true objects beside it, "
-            "the page tells how good the segmentation is.",
-            icon=":material/upload_file:",
-        )
         return None
     data = file.getvalue()
     sha256 = images.sha256(data)
@@ -267,6 +262,7 @@ def _choose_channel(image: images.Image) -> int | str | None:
         list(names),
         key="channel",
         bind="query-params",
+        width=260,
         help="Several channels of this image hold something. Choose the one that shows the "
         "objects; the grey mix weighs all of them.",
     )

@@ -162,7 +162,7 @@ def size_warning(diameter_N: np.ndarray, config: ModelConfig, scale: float) -> s
         return ""
     seen = "" if scale == 1 else f" ({median * scale:.0f} px after resizing)"
     return (
-        f"Half of the objects found are wider than {median:.0f} px{seen}, but the model learnt "
-        f"from objects of {config.small:.0f} to {config.large:.0f} px. If they are wrong, give "
-        "their typical diameter under “Adjust”."
+        f"The objects found are typically {median:.0f} px wide{seen}, outside the "
+        f"{config.small:.0f} to {config.large:.0f} px that this model learnt from. If they look "
+        "wrong, give their true diameter under “Adjust”."
     )

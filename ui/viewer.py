@@ -21,7 +21,9 @@ _mount = st.components.v2.component(
     "unet_viewer",
     html='<div class="viewer" tabindex="0" role="img" aria-label="Picture: plus and minus zoom, '
     'arrows move, 0 shows all"><div class="panels"></div><div class="tip" hidden></div>'
-    '<button type="button" title="Full screen">⛶</button></div>',
+    '<button type="button" title="Full screen" aria-label="Full screen">'
+    '<svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" '
+    'stroke-width="2"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button></div>',
     css=(HERE / "viewer.css").read_text(encoding="utf-8"),
     js=(HERE / "viewer.js").read_text(encoding="utf-8"),
 )
