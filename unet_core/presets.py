@@ -33,7 +33,7 @@ _TUTORIAL = TrainConfig(
 
 PRESETS = {
     "quick": Preset(
-        sentence="A small network for the class-room: learns visibly and is done in two minutes.",
+        sentence="A small network for the classroom: learns visibly and is done in two minutes.",
         config=TrainConfig(
             scheme="default",
             val_images=12,

@@ -1,0 +1,166 @@
+"""The whole story on real data: browse, train, watch, reload, stop, segment, tune, take home."""
+
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from playwright.sync_api import Page, expect
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TRAINING_MS = 150_000  # the trainer shares two cores with browser and server
+SAMPLE = "0bda515e370294ed94efd36bd53782288acacb040c171df2ed97fd691fc9d8fe"
+
+
+def wait_for(claim: Callable[[], bool], seconds: float) -> float:
+    """Wait until a claim holds; gives the seconds it took."""
+    start = time.monotonic()
+    while not claim():
+        assert time.monotonic() - start < seconds, "it took too long"
+        time.sleep(0.2)
+    return time.monotonic() - start
+
+
+def rows(path: Path) -> list[dict]:
+    if not path.is_file():
+        return []
+    return [
+        json.loads(line) for line in path.read_text().splitlines(keepends=True) if line[-1:] == "\n"
+    ]
+
+
+def f1(page: Page) -> str:
+    return page.get_by_text(re.compile(r"F1 = 2\*")).first.inner_text()
+
+
+@pytest.mark.usefixtures("real_data")
+def test_browse_train_watch_stop_segment_tune_and_take_home(
+    app, open_page, take_picture, wait_idle, tmp_path: Path
+) -> None:
+    # Browse.
+    page = open_page("/data?set=dsb2018&split=test")
+    expect(page.get_by_text(re.compile(r"of 50 images"))).to_be_visible()
+    expect(page.locator(".st-key-grid img").first).to_be_visible()
+    take_picture(page, "story-1-data")
+
+    # Start the quick recipe: a double click is one run.
+    page = open_page("/train")
+    before = set(app.runs.glob("*/config.json"))
+    page.locator(".st-key-start button").dblclick()
+    expect(page.get_by_text("running").or_(page.get_by_text("queued")).first).to_be_visible()
+    run = next(iter(set(app.runs.glob("*/config.json")) - before)).parent
+    wait_for(lambda: len(rows(run / "steps.jsonl")) >= 1, TRAINING_MS / 1000)
+    assert len(set(app.runs.glob("*/config.json")) - before) == 1
+    assert json.loads((run / "config.json").read_text())["data"] == "dsb2018"
+    assert f"run={run.name}" in page.url
+
+    # The chart is there from the first steps on, and grows.
+    chart = page.locator(".st-key-loss-chart")
+    expect(chart).to_be_visible(timeout=TRAINING_MS)
+    picture = chart.inner_html()
+    wait_for(lambda: len(rows(run / "metrics.jsonl")) >= 1, TRAINING_MS / 1000)
+    expect(page.get_by_text("Predictions on fixed validation images")).to_be_visible(
+        timeout=TRAINING_MS
+    )
+    assert chart.inner_html() != picture
+    take_picture(page, "story-2-training")
+
+    # Another browser with the link, and a reload, see the same run.
+    other = open_page(f"/train?run={run.name}", is_ticking=True)
+    for one in (page, other):
+        one.reload()
+        expect(one.locator(".st-key-loss-chart")).to_be_visible()
+
+    # Stop: the weights are kept, within seconds.
+    page.locator(".st-key-stop button").click()
+    took = wait_for(lambda: json.loads((run / "status.json").read_text())["state"] == "stopped", 15)
+    assert took < 10
+    link = page.get_by_role("link", name="Segment with this model")
+    expect(link).to_be_visible()
+    expect(other.get_by_role("link", name="Segment with this model")).to_be_visible()
+    assert (run / "best.safetensors").is_file()
+    take_picture(page, "story-3-stopped")
+
+    # Segment a test image with it, through the link a person would share.
+    page = open_page(f"/segment?model={run.name}&set=dsb2018&split=test&sample={SAMPLE}")
+    expect(page.get_by_text(re.compile(r"F1 = 2\*"))).to_be_visible(timeout=60_000)
+    first = f1(page)
+    take_picture(page, "story-4-segment")
+
+    # Move a threshold: the score follows.
+    slider = page.locator(".st-key-threshold").get_by_role("slider")
+    slider.focus()
+    for _ in range(8):
+        slider.press("ArrowRight")
+        slider.press("ArrowRight")
+    expect(page.get_by_text(first)).to_have_count(0)
+    wait_idle(page)
+    moved = f1(page)
+    assert moved != first
+    chosen = float(slider.get_attribute("aria-valuenow") or "nan")
+
+    # The link restores what one sees.
+    wait_idle(page)
+    again = open_page(page.url.removeprefix(app.url))
+    expect(again.get_by_text(moved)).to_be_visible(timeout=60_000)
+
+    # Take it home, and open it.
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download all as zip").click()
+    archive = zipfile.ZipFile(io.BytesIO(Path(waiting.value.path()).read_bytes()))
+    assert archive.testzip() is None
+    names = archive.namelist()
+    labels = tifffile.imread(io.BytesIO(archive.read(one(names, "_labels.tif"))))
+    table = pd.read_csv(io.BytesIO(archive.read(one(names, "_measurements.csv"))))
+    recipe = json.loads(archive.read("recipe.json"))
+    assert labels.dtype == np.uint16
+    assert labels.max() == len(table) > 0
+    assert recipe["segmentation"]["threshold"] == pytest.approx(chosen, abs=0.011)
+    expect(page.get_by_text("Objects found").first).to_be_visible()
+
+    # The command that comes with it makes equal labels.
+    command = shlex.split(archive.read(one(names, "command.txt")).decode().splitlines()[-1])
+    command = command[command.index("unet_core") + 1 :]
+    subprocess.run(
+        [sys.executable, "-m", "unet_core", *command, "--out", str(tmp_path)],
+        cwd=REPOSITORY,
+        env={**app.environment},
+        check=True,
+        capture_output=True,
+    )
+    np.testing.assert_array_equal(tifffile.imread(next(tmp_path.glob("*_labels.tif"))), labels)
+
+
+def one(names: list[str], ending: str) -> str:
+    found = [name for name in names if name.endswith(ending)]
+    assert len(found) == 1, names
+    return found[0]
+
+
+@pytest.mark.usefixtures("real_data")
+def test_a_killed_trainer_is_shown_as_lost_and_can_be_resumed(app, open_page) -> None:
+    page = open_page("/train")
+    before = set(app.runs.glob("*/config.json"))
+    page.locator(".st-key-start button").click()
+    wait_for(lambda: bool(set(app.runs.glob("*/config.json")) - before), 20)
+    run = next(iter(set(app.runs.glob("*/config.json")) - before)).parent
+    wait_for(lambda: len(rows(run / "metrics.jsonl")) >= 1, TRAINING_MS / 1000)
+    app.end_runs()
+    expect(page.get_by_text("lost", exact=True)).to_be_visible(timeout=5000)
+    done = len(rows(run / "metrics.jsonl"))
+    page.get_by_role("button", name="Resume").click()
+    wait_for(lambda: len(rows(run / "metrics.jsonl")) > done, TRAINING_MS / 1000)
+    epochs = [row["epoch"] for row in rows(run / "metrics.jsonl")]
+    assert epochs == list(range(1, len(epochs) + 1))
+    page.locator(".st-key-stop button").click()
+    expect(page.get_by_text("stopped", exact=True).first).to_be_visible()
