@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import forms, page
-from unet_core import datasets, presets, runs
+from ui import forms, page, run_state
+from unet_core import datasets, device, presets, runs, targets
 from unet_core.config import TrainConfig
 
 FIRST_PRESET = "quick"
+TIME = (
+    "Measured just now with two small steps of this network. While something else computes here, "
+    "it seems longer. Stopping early makes it shorter."
+)
 
 
 @dataclass(frozen=True)
@@ -123,11 +127,56 @@ def _show_card(card: DeltaGenerator, choice: Choice, entry: forms.Entry[TrainCon
         if entry.reasons:
             lines = "\n".join(f"- {sentence}" for sentence in entry.sentences)
             st.error(f"Before it can start, correct in the settings below:\n{lines}")
+        config = None if choice.missing else entry.config
+        if config is not None and (unfit := _why_not_here(config)):
+            st.error(f"Before it can start: {unfit}.")
+            config = None
+        _show_costs(config)
         _show_queue()
-        _start_button(choice, entry)
+        _start_button(choice, config)
         if entry.config is not None:
             with st.popover("The same as a command", icon=":material/terminal:", type="tertiary"):
                 st.code(command(choice, entry.config), language="bash", wrap_lines=True)
+
+
+def _why_not_here(config: TrainConfig) -> str:
+    """What this data set or this machine does not allow; empty when nothing stands against it."""
+    about = datasets.info(config.data)
+    names = targets.channel_names(config.target, about.classes if about.labels == "classes" else ())
+    if config.class_weights and len(config.class_weights) != len(names):
+        return (
+            f"class_weights must hold {len(names)} numbers for {', '.join(names)}, "
+            f"got {len(config.class_weights)}"
+        )
+    # Until the search for the device is over, torch is being imported: too slow to wait for.
+    if config.device != "auto" and page.finding_device().done():
+        try:
+            device.choose(config.device)
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _show_costs(config: TrainConfig | None) -> None:
+    """What the run will take; measured beside the page, which does not wait for it."""
+    if config is None:
+        return
+    if page.finding_device().done():
+        st.fragment(_draw_costs, parallel=True)(config)
+    else:
+        st.caption("Estimating time and memory …")
+
+
+@page.guard()
+def _draw_costs(config: TrainConfig) -> None:
+    from unet_core.estimate import estimate  # imports torch
+
+    chosen = device.choose(config.device)
+    found = estimate(config, device=chosen)
+    time, memory = st.columns(2)
+    time.metric("Time", run_state.roughly(found.seconds), help=TIME)
+    memory.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB")
+    st.caption(f"On {chosen.title}: {chosen.reason}.")
 
 
 def _show_queue() -> None:
@@ -137,22 +186,21 @@ def _show_queue() -> None:
         st.caption(f":material/hourglass_empty: {others} going: yours will wait for its turn.")
 
 
-def _start_button(choice: Choice, entry: forms.Entry[TrainConfig]) -> None:
+def _start_button(choice: Choice, config: TrainConfig | None) -> None:
     """Start, once: a second click of a double click finds the first one's run by the token."""
     token = st.session_state.setdefault("_token", secrets.token_hex(8))
-    ready = entry.config is not None and not choice.missing
     clicked = st.button(
         "Start training",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not ready,
+        disabled=config is None,
         key="start",
         width="stretch",
     )
-    if clicked and entry.config is not None and ready:
+    if clicked and config is not None:
         with page.guard():
             note = " ".join(choice.notes)
-            run = runs.create(entry.config, preset=choice.preset, note=note, token=token)
+            run = runs.create(config, preset=choice.preset, note=note, token=token)
             runs.start(run)
             st.session_state["_used_token"] = token
             st.query_params["run"] = run.id
