@@ -183,7 +183,10 @@ def _show_queue() -> None:
     alive = sum(run.status().is_alive for run in runs.list_runs())
     if alive:
         others = "Another run is" if alive == 1 else f"{alive} other runs are"
-        st.caption(f":material/hourglass_empty: {others} going: yours will wait for its turn.")
+        st.caption(
+            f":material/hourglass_empty: {others} going: yours will wait for its turn. Meanwhile "
+            "the machine is busy, and the time above is an overestimate."
+        )
 
 
 def _start_button(choice: Choice, config: TrainConfig | None) -> None:

@@ -1,6 +1,7 @@
 """How long a training run will take and how much memory, from a moment's measurement here."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,12 +35,15 @@ class _Costs:
     infer: float
 
 
-def estimate(config: TrainConfig, *, device: Device) -> Estimate:
+def estimate(
+    config: TrainConfig, *, device: Device, clock: Callable[[], float] = time.monotonic
+) -> Estimate:
     """Time and memory of a whole run.
 
-    Two small training steps of this very network are timed on the device (once per network in a
-    process), and their time is scaled by the pixels that the run will see. Other work on the
-    machine makes the estimate longer, as it would the run. The first call takes one or two seconds.
+    Two small training steps of this very network are timed on the device, once a minute of the
+    clock for each network, and their time is scaled by the pixels that the run will see. Other
+    work on the machine makes the estimate longer, as it would the run. A measurement takes one or
+    two seconds.
 
     Raises ValueError when the data set is not there, does not fit the target, or when the memory
     that is free now would not suffice; such a network is not tried.
@@ -57,7 +61,8 @@ def estimate(config: TrainConfig, *, device: Device) -> Estimate:
     images_bytes = 8 * pixels * (len(train) + val_count)  # float32 pixels and int32 labels
     needed = round(BASE_BYTES + images_bytes + _network_bytes(config, outputs, device))
     _check_memory(needed, free_bytes(device.name))
-    costs = _measure(_shape_of(config), outputs, device)
+    minute = int(clock() // 60)
+    costs = _measure(_shape_of(config), outputs, device, minute)
     steps = (config.steps_per_epoch or -(-len(train) // config.batch_size)) * config.epochs
     crop_pixels = config.crop_size**2
     seconds = (
@@ -95,7 +100,8 @@ def _mean_pixels(data: str, names: list[str]) -> float:
 
 
 @lru_cache(maxsize=32)
-def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device) -> _Costs:
+def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device, minute: int) -> _Costs:
+    """The costs as they are in this minute: a busy machine must not be remembered as slow."""
     network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     side = -(-TRIAL_SIDE // network.multiple) * network.multiple

@@ -9,7 +9,10 @@ CONFIG = TrainConfig(data="synthetic-nuclei", channels=(8, 16), crop_size=64, ep
 
 def test_twice_the_epochs_take_twice_the_time_beyond_the_start() -> None:
     device = choose("cpu")
-    once, twice = (estimate(CONFIG.replace(epochs=count), device=device) for count in (10, 20))
+    once, twice = (
+        estimate(CONFIG.replace(epochs=count), device=device, clock=lambda: 0.0)
+        for count in (10, 20)
+    )
     fixed = START_SECONDS + 60 * 0.005
     assert twice.seconds - fixed == pytest.approx(2 * (once.seconds - fixed), rel=0.01)
     assert twice.memory_bytes == once.memory_bytes
@@ -36,3 +39,12 @@ def test_a_run_that_no_memory_holds_is_refused_before_it_is_tried() -> None:
     huge = CONFIG.replace(channels=(4096,) * 6, crop_size=2048, batch_size=1024)
     with pytest.raises(ValueError, match=r"needs about .* GB of memory, and .* GB are free"):
         estimate(huge, device=choose("cpu"))
+
+
+def test_a_network_is_measured_again_after_a_minute() -> None:
+    device = choose("cpu")
+    first, same, later = (
+        estimate(CONFIG, device=device, clock=clock).seconds
+        for clock in (lambda: 0.0, lambda: 59.0, lambda: 60.0)
+    )
+    assert first == same != later
