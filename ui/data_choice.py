@@ -10,15 +10,20 @@ def choose(
     options: list[str],
     key: str,
     *,
+    default: str | None = None,
     width: int | str = "stretch",
     help: str | None = None,
     on_change: Callable[[], None] | None = None,
 ) -> str:
-    """One of the options, kept in the address; a link to something else is told so."""
+    """One of the options, kept in the address; a link to something else is told so.
+
+    At first the default, or the first option where that is not among them.
+    """
     tell_unknown(label, options, key)
     return st.selectbox(
         label,
         options,
+        index=options.index(default) if default in options else 0,
         key=key,
         bind="query-params",
         width=width,

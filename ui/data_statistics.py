@@ -1,5 +1,6 @@
 """What a data set is like in numbers, and what each number means for a training."""
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -153,7 +154,7 @@ def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
         "Smallest object": lambda one: _pixels(one.smallest_area),
         "Median object": lambda one: _pixels(one.median_area),
         "Largest object": lambda one: _pixels(one.largest_area),
-        "Typical diameter": lambda one: _pixels(one.diameter, ".1f"),
+        "Typical diameter": lambda one: _pixels(one.diameter),
         "Objects that touch": lambda one: _share(one.touching),
         "Foreground": lambda one: _share(one.foreground),
     }
@@ -162,12 +163,12 @@ def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
     )
 
 
-def _pixels(value: float, form: str = ",.0f") -> str:
-    return "–" if value != value else f"{value:{form}} px"
+def _pixels(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:,.1f}".removesuffix(".0") + " px"
 
 
 def _share(value: float) -> str:
-    return "–" if value != value else f"{value:.1%}"
+    return "–" if math.isnan(value) else f"{100 * value:.1f} %"
 
 
 def image_shapes(facts: dict[str, Facts]) -> pd.DataFrame:

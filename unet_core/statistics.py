@@ -91,7 +91,9 @@ def from_arrays(arrays: cache.Arrays, validation: Iterable[str]) -> Statistics:
                 if key.startswith(f"{name}.")
             }
         )
-        frame.loc[frame["image"].isin(chosen), "split"] = "val"
+        # A test image may have the name of a training image.
+        is_val = frame["image"].isin(chosen) & (frame["split"] == "train")
+        frame.loc[is_val, "split"] = "val"
         frames.append(frame)
     return Statistics(*frames)
 

@@ -97,6 +97,16 @@ def test_progress_is_told_image_by_image() -> None:
     assert seen == [1, 2, 3]
 
 
+def test_a_test_image_with_the_name_of_a_validation_image_stays_in_the_test_split() -> None:
+    pixels_HW, labels_HW = np.ones((4, 4), np.uint8), np.eye(4, dtype=np.int32)
+    arrays = statistics.measure_images(
+        [Labelled("a", split, pixels_HW, labels_HW) for split in ("train", "test")], **NUCLEI
+    )
+    found = statistics.from_arrays(arrays, ["a"])
+    assert list(found.images["split"]) == ["val", "test"]
+    assert list(found.objects["split"]) == ["val", "test"]
+
+
 # --- what it means -------------------------------------------------------------------------------
 
 
