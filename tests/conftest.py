@@ -2,10 +2,13 @@
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from unet_core.config import ModelConfig, Segmentation, TrainConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -42,3 +45,42 @@ def _same_dice() -> None:
 def rng() -> np.random.Generator:
     """A generator that starts at the same place in every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def save_cutter() -> Callable[..., str]:
+    """`save_cutter(data, target=..., segmentation=..., **more)` makes a run; gives its id.
+
+    Its network does nothing but cut the normalised intensity at 0.35, so that everybody knows what
+    it must find. `more` goes into the ModelConfig.
+    """
+    return _save_cutter
+
+
+def _save_cutter(
+    data: str = "synthetic-nuclei",
+    *,
+    target: str = "foreground+boundary",
+    segmentation: Segmentation | None = None,
+    **more: object,
+) -> str:
+    import torch
+
+    from unet_core import checkpoint, runs
+
+    train = TrainConfig(data=data, channels=(1,), norm="none", target=target, loss="bce")
+    outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]
+    segmentation = segmentation or Segmentation(threshold=0.5, min_size=20)
+    config = ModelConfig(train=train, outputs=outputs, segmentation=segmentation, **more)
+    network = checkpoint.build(config).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        for layer in (network.down[0][0], network.down[0][2]):
+            layer.weight[0, 0, 1, 1] = 1.0
+        network.head.weight[0, 0] = 30.0
+        network.head.bias[0] = -30.0 * 0.35
+        network.head.bias[1:] = -9.0
+    run = runs.create(train, preset="quick")
+    checkpoint.save(run.path / "best.safetensors", checkpoint.Trained(config, network))
+    return run.id

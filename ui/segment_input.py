@@ -4,7 +4,6 @@ Every choice is a widget that is bound to the page's address, so that a link bri
 """
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from ui import cache, page
+from ui.data_choice import choose as choose_one
 from unet_core import checkpoint, datasets, export, images, instances, runs
 from unet_core.config import ModelConfig, Segmentation
 
@@ -112,11 +112,11 @@ def model_names() -> list[str]:
 
 def _choose_sample() -> Chosen:
     sets = datasets.available()
-    name = _select("Data set", sets, "set", width=170)
+    name = choose_one("Data set", sets, "set", width=170)
     splits = list(datasets.info(name).splits)
-    split = _select("Split", splits, "split", default="test", width=130)
+    split = choose_one("Split", splits, "split", default="test", width=130)
     names = datasets.sample_names(name, split)
-    sample = _select("Sample", names, "sample", width="stretch")
+    sample = choose_one("Sample", names, "sample", width="stretch")
     at = names.index(sample)
     for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
         st.button(
@@ -129,31 +129,6 @@ def _choose_sample() -> Chosen:
             args=(names[(at + step) % len(names)],),
         )
     return load_sample(name, split, sample)
-
-
-def _select(
-    label: str,
-    options: list[str],
-    key: str,
-    *,
-    default: str = "",
-    width: int | str = "stretch",
-    on_change: Callable[[], None] | None = None,
-) -> str:
-    """A choice from a list; a link that asks for something else is told so, and gets the first."""
-    asked = st.query_params.get(key)
-    if key not in st.session_state and asked is not None and asked not in options:
-        st.toast(f"The link asks for {label.lower()} “{asked}”, which is not here.")
-    index = options.index(default) if default in options else 0
-    return st.selectbox(
-        label,
-        options,
-        index=index,
-        key=key,
-        bind="query-params",
-        width=width,
-        on_change=on_change or "rerun",
-    )
 
 
 def _show_sample(sample: str) -> None:
@@ -291,7 +266,7 @@ def _choose_model() -> Model | None:
     names = model_names()
     if not names:
         return None
-    name = _select("Model", names, "model", width=270, on_change=take_tuned_settings)
+    name = choose_one("Model", names, "model", width=270, on_change=take_tuned_settings)
     return Model(name, cache.model_sha256(name), checkpoint.read_config(name))
 
 

@@ -1,48 +1,21 @@
 """The Segment page: from a link or a file to objects and scores; a sentence for each mistake."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-import torch
 from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 
 from ui import cache, segment_input, segment_result
 from unet_core import checkpoint, datasets, export, instances, matching, runs
-from unet_core.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.config import Segmentation, TrainConfig
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
-CUT = 0.35  # of the normalised intensity: what the model below takes for foreground
 NUCLEI = {"set": "synthetic-nuclei", "split": "test"}
-
-
-def save_model(
-    data: str = "synthetic-nuclei",
-    *,
-    target: str = "foreground+boundary",
-    segmentation: Segmentation | None = None,
-    **more: object,
-) -> str:
-    """A run whose network does nothing but cut the intensity at `CUT`; gives its id."""
-    train = TrainConfig(data=data, channels=(1,), norm="none", target=target, loss="bce")
-    outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]
-    segmentation = segmentation or Segmentation(threshold=0.5, min_size=20)
-    config = ModelConfig(train=train, outputs=outputs, segmentation=segmentation, **more)
-    network = checkpoint.build(config).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.zero_()
-        for layer in (network.down[0][0], network.down[0][2]):
-            layer.weight[0, 0, 1, 1] = 1.0
-        network.head.weight[0, 0] = 30.0
-        network.head.bias[0] = -30.0 * CUT
-        network.head.bias[1:] = -9.0
-    run = runs.create(train, preset="quick")
-    checkpoint.save(run.path / "best.safetensors", checkpoint.Trained(config, network))
-    return run.id
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +25,8 @@ def _no_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def model() -> str:
-    return save_model()
+def model(save_cutter: Callable[..., str]) -> str:
+    return save_cutter()
 
 
 def open_page(**query: str) -> AppTest:
@@ -150,8 +123,10 @@ def _expected_from_cache(
     return int(labels_HW.max()), matching.match(found.labels_HW, labels_HW)
 
 
-def test_a_link_restores_sample_model_and_settings(model: str) -> None:
-    other = save_model()
+def test_a_link_restores_sample_model_and_settings(
+    model: str, save_cutter: Callable[..., str]
+) -> None:
+    other = save_cutter()
     app = open_page(
         **NUCLEI, sample="nuclei-test-003", model=other, threshold="0.7", marker_threshold="-0.25",
         method="components", min_size="33", fill_holes="true", connectivity="4", iou="0.75",
@@ -217,9 +192,11 @@ def test_previous_and_next_walk_through_the_samples(model: str) -> None:
     assert last.button(key="go1").disabled
 
 
-def test_another_model_brings_its_own_settings_and_the_reset_returns_to_them(model: str) -> None:
+def test_another_model_brings_its_own_settings_and_the_reset_returns_to_them(
+    model: str, save_cutter: Callable[..., str]
+) -> None:
     tuned = Segmentation(threshold=0.61, marker_threshold=0.7, min_size=44, drop_border=True)
-    other = save_model(segmentation=tuned, tuned_on="67 images")
+    other = save_cutter(segmentation=tuned, tuned_on="67 images")
     app = open_page(**NUCLEI, model=model)
     app.slider(key="threshold").set_value(0.2).run()
     app.selectbox(key="model").set_value(other).run()
@@ -234,8 +211,10 @@ def test_another_model_brings_its_own_settings_and_the_reset_returns_to_them(mod
     assert app.toggle(key="drop_border").value is True
 
 
-def test_a_model_without_boundary_takes_components_and_disables_the_rest() -> None:
-    save_model(target="foreground")
+def test_a_model_without_boundary_takes_components_and_disables_the_rest(
+    save_cutter: Callable[..., str],
+) -> None:
+    save_cutter(target="foreground")
     app = open_page(**NUCLEI, method="watershed")
     assert not app.error
     assert app.slider(key="marker_threshold").disabled
@@ -382,8 +361,10 @@ def test_an_uploaded_training_image_is_recognised(model: str) -> None:
     assert any("trained on this very image" in one.value for one in app.warning)
 
 
-def test_objects_of_another_size_are_noticed_and_the_diameter_mends_it() -> None:
-    save_model(diameter=40.0, small=35.0, large=45.0)
+def test_objects_of_another_size_are_noticed_and_the_diameter_mends_it(
+    save_cutter: Callable[..., str],
+) -> None:
+    save_cutter(diameter=40.0, small=35.0, large=45.0)
     app = open_page(input="Upload")
     upload(app, png(squares()[0]))  # squares of 12 x 12, as large as a circle of 13.5 px
     [warning] = app.warning
