@@ -115,6 +115,11 @@ class Recorder:
         self._began = self._last_row = self.clock()
         self.update(step=step, steps=training.total_steps, phase="training")
 
+    @property
+    def is_first_step(self) -> bool:
+        """Whether this process has not made a step yet."""
+        return self._first_step is None
+
     # Events -----------------------------------------------------------------
 
     def add_step(self, event: "Step") -> None:

@@ -1,14 +1,10 @@
 """The training process: holds its run's lock, waits its turn, trains, and writes what it sees."""
 
-import contextlib
 import os
-import signal
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -17,16 +13,12 @@ from unet_core import runs, slots
 from unet_core.faults import explain, is_deliberate
 from unet_core.recorder import Recorder
 from unet_core.runs import Run, Status
+from unet_core.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
     from unet_core.engine import Training
 
 PATIENCE_SECONDS = 5.0  # readers and starters hold the lock for a moment only
-LOOK_SECONDS = 0.3  # between two looks at the stop file while nothing else can look
-
-
-class Stopped(Exception):
-    """Somebody asked to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,75 +53,10 @@ def train(
         started_at = before.started_at if is_prepared else None
         status = before.renewed(started_at or time.time(), pid=os.getpid())
         recorder = Recorder(run, status.replace(epochs=epochs), report)
-        stop = Stop(run)
+        stop = Stop(run.path / "stop")
         with stop.listening():
             error = _work(run, recorder, stop, resume=resume)
     return Outcome(status=recorder.status, error=error, was_signalled=stop.signal is not None)
-
-
-class Stop:
-    """Whether the stop file, a SIGTERM or a Ctrl-C asks to end."""
-
-    def __init__(self, run: Run) -> None:
-        self.file = run.path / "stop"
-        self.signal: int | None = None
-        self._is_raising = False
-
-    def is_asked(self) -> bool:
-        """Whether to end now."""
-        return self.signal is not None or self.file.exists()
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take signals as requests to stop; a second Ctrl-C ends at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # Python gives signals to the main thread only
-            return
-        kinds = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(kind, self._on_signal) for kind in kinds]
-        try:
-            yield
-        finally:
-            for kind, handler in zip(kinds, before, strict=True):
-                signal.signal(kind, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        is_second = self.signal is not None
-        if not self.file.exists():  # else it is only the watcher's knock
-            self.signal = number
-        if self._is_raising:
-            self._is_raising = False
-            raise Stopped
-        if is_second:
-            raise KeyboardInterrupt
-
-    @contextlib.contextmanager
-    def interrupting(self) -> Iterator[None]:
-        """Raise Stopped inside, at any place, as soon as a stop is asked for."""
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(LOOK_SECONDS):
-                if self.file.exists():
-                    signal.raise_signal(signal.SIGINT)
-                    return
-
-        is_main = threading.current_thread() is threading.main_thread()
-        if self.is_asked():
-            raise Stopped
-        self._is_raising = is_main
-        watcher = threading.Thread(target=watch, daemon=True)
-        if is_main:
-            watcher.start()
-        try:
-            yield
-        except Exception as error:  # an import may wrap what was raised inside it
-            if self.is_asked():
-                raise Stopped from error
-            raise
-        finally:
-            self._is_raising = False
-            over.set()
 
 
 def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseException | None:
@@ -151,7 +78,14 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
         _use_slot(turn[0])
         with stop.interrupting():
             training = _prepare(run, recorder, resume=resume)
-        _follow(training, recorder, stop)
+        try:
+            with stop.interrupting_steps(training.network):
+                _follow(training, recorder, stop)
+        except Stopped:
+            if training.step:
+                recorder.update(phase="stopping")
+                recorder.keep_weights(training)
+            raise
         recorder.end("finished", _tune(training, recorder, stop) or training.why_ended)
     except Stopped:
         where = f"after step {recorder.status.step}" if recorder.status.step else "before it began"
@@ -168,14 +102,12 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
 
 
 def _use_slot(slot: str) -> None:
-    """Show torch only the GPU whose turn was won, and leave the interface its share of the CPU."""
+    """Show torch only the GPU whose turn was won."""
     kind, _, index = slot.partition("-")
     if kind == "cuda":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         names = [name.strip() for name in visible if name.strip()]
         os.environ["CUDA_VISIBLE_DEVICES"] = names[int(index)] if names else index
-    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():  # started by a page, not in a shell
-        os.nice(5)
 
 
 def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
@@ -197,20 +129,27 @@ def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
 
 
 def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
-    """Write down every event until the training ends; Stopped, with the weights kept, before."""
+    """Write down every event until the training ends; Stopped before when asked."""
     from unet_core.engine import Checking, Epoch, Step
 
     for event in training.events():
         if isinstance(event, Step):
+            stop.remember(training.network)
+            if recorder.is_first_step:
+                _give_way()  # only now: the first point of the curve comes as soon as it can
             recorder.add_step(event)
         elif isinstance(event, Checking):
             recorder.add_checking(event)
         elif isinstance(event, Epoch):
             recorder.add_epoch(event, training)
         if stop.is_asked():
-            recorder.update(phase="stopping")
-            recorder.keep_weights(training)
             raise Stopped
+
+
+def _give_way() -> None:
+    """Leave the CPU to the interface first, when a page has started this process."""
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        os.nice(5)
 
 
 def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:

@@ -17,7 +17,7 @@ LEVELS = {
     "overlay records faults",
     3: "samples datasets download statistics checkpoint inference batches slots runs",
     4: "engine estimate evaluation export batch",
-    5: "recorder training commands cli",
+    5: "stopping recorder training commands cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 

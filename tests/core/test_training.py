@@ -152,6 +152,37 @@ def test_a_stop_in_the_middle_keeps_the_weights_and_resumes_exactly(
     assert losses(run).items() >= {10: losses(whole)[10]}.items()
 
 
+@pytest.fixture
+def _late_signals() -> Iterator[None]:
+    """A signal that comes after the training has ended harms nobody."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_late_signals")
+def test_however_often_it_is_stopped_the_curve_is_the_same(tiny: TrainConfig, whole: Run) -> None:
+    run, stops = runs.create(tiny), 0
+    while run.status().state != "finished":
+        # Each time a little later; the signal comes at any place in a step or between two.
+        delay = 0.03 * (1 + stops % 10)
+        timer = threading.Timer(delay, signal.raise_signal, [signal.SIGTERM])
+
+        def report(text: str, timer: threading.Timer = timer) -> None:
+            if text.startswith("Training on"):
+                timer.start()
+
+        training.train(run, resume=True, report=report)
+        timer.cancel()
+        stops += 1
+        assert run.status().state in ("stopped", "finished"), run.status().reason
+    assert curve(run) == curve(whole)
+    steps = numbers_of_steps(run)
+    assert steps == sorted(set(steps))
+    assert losses(run) == {step: losses(whole)[step] for step in steps}
+    assert stops > 1
+
+
 def test_a_stop_before_the_first_epoch_keeps_the_weights_of_that_moment(tiny: TrainConfig) -> None:
     run = runs.create(tiny.replace(steps_per_epoch=100_000))
     presser = stop_when(run, lambda: (run.path / "steps.jsonl").is_file())
