@@ -1,0 +1,61 @@
+"""The data page in a browser: click a picture, read under the pointer, walk on, share the link."""
+
+from playwright.sync_api import expect
+
+
+def test_a_click_opens_a_sample_and_the_pointer_reads_it(
+    app, open_page, wait_idle, take_picture
+) -> None:
+    page = open_page("/data?set=synthetic-nuclei&split=test")
+    # On the picture, not on the name below it, which is the button.
+    box = page.locator(".st-key-card-2 img").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    panels = page.locator(".st-key-sample_pictures figure")
+    expect(panels).to_have_count(3)
+    wait_idle(page)
+    page.locator(".st-key-go1 button").first.click()
+    expect(page.get_by_role("combobox", name="Sample")).to_have_value("nuclei-test-003")
+    wait_idle(page)
+    tip = page.locator(".st-key-sample_pictures .tip")
+    panels.nth(2).locator(".frame").hover()
+    for word in ("row ", "intensity: ", "nucleus: ", "target: "):
+        expect(tip).to_contain_text(word)
+    panels.nth(0).locator(".frame").hover()
+    page.mouse.wheel(0, -300)
+    viewer = page.locator(".st-key-sample_pictures .viewer")
+    expect(viewer).not_to_have_attribute("data-zoom", "1.000")
+    take_picture(page, "data-sample")
+    # The address opens the same sample for somebody else.
+    other = open_page(page.url.removeprefix(app.url))
+    expect(other.get_by_role("combobox", name="Sample")).to_have_value("nuclei-test-003")
+
+
+def test_rapid_clicks_end_at_one_sample_without_an_error(open_page, wait_idle) -> None:
+    page = open_page("/data?set=synthetic-shapes&split=test&tab=Sample")
+    for _ in range(4):
+        page.locator(".st-key-go1 button").first.click()
+    for tab in ("Overview", "Statistics", "Sample", "Overview", "Sample"):
+        page.get_by_role("tab", name=tab).click()
+    wait_idle(page)
+    expect(page.locator(".st-key-sample_pictures figure")).to_have_count(3)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
+def test_small_pictures_travel_and_not_the_images(open_page, wait_idle) -> None:
+    page = open_page("/data?set=synthetic-nuclei")
+    sizes: list[int] = []
+    page.on("response", lambda one: sizes.append(len(one.body())) if "/media/" in one.url else None)
+    page.reload()
+    expect(page.locator(".st-key-grid img")).to_have_count(24)
+    wait_idle(page)
+    page.wait_for_load_state("networkidle")
+    assert len(sizes) == 24
+    assert sum(sizes) < 400_000
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(open_page, take_picture) -> None:
+    page = open_page("/data?set=synthetic-nuclei&tab=Sample", width=800)
+    expect(page.locator(".st-key-sample_pictures figure")).to_have_count(3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 800
+    take_picture(page, "data-narrow")
