@@ -125,7 +125,7 @@ def warnings(result: Result, scale: float) -> list[str]:
     if result.counts:
         found.append(use_warning(result.chosen, result.model.config))
     if export.is_constant(result.chosen.pixels_HW):
-        found.append("All pixels of this image have one value: there is nothing to find.")
+        found.append(export.CONSTANT)
     found.append(size_warning(result.objects.diameter_N, result.model.config, scale))
     return [sentence for sentence in found if sentence]
 

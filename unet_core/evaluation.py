@@ -124,14 +124,22 @@ def _label_files(folder: Path) -> dict[str, Path]:
 
 
 def _has_colours(path: Path) -> bool:
-    return "C" in images.read_image(path).axes
+    return "C" in _read(path).axes
+
+
+def _read(path: Path) -> images.Image:
+    try:
+        return images.read_image(path)
+    except ValueError as problem:
+        raise ValueError(f"{path}: {problem}") from None
 
 
 def _read_labels(path: Path) -> np.ndarray:
+    found = _read(path)
     try:
-        labels_HW = images.take_plane(images.read_image(path)).pixels
+        labels_HW = images.take_plane(found).pixels
     except ValueError as problem:
-        raise ValueError(f"{path}: {problem}") from None
+        raise ValueError(f"{path} is no label image: {problem}") from None
     if labels_HW.dtype.kind not in "iub":
         raise ValueError(f"{path} holds {labels_HW.dtype} values: labels must be whole numbers")
     if labels_HW.min() < 0:

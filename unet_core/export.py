@@ -117,6 +117,9 @@ class Segmented(Prediction):
     labels_HW: np.ndarray
 
 
+CONSTANT = "All pixels of this image have one value: there is nothing to find."
+
+
 def is_constant(pixels_HW: np.ndarray) -> bool:
     """Whether all pixels have one value, so that there is nothing to find."""
     return bool(pixels_HW.size) and bool((pixels_HW == pixels_HW.flat[0]).all())

@@ -110,3 +110,11 @@ def test_a_result_never_overwrites_a_picture(
         batch.segment_files([first, second], tmp_path, recipe)
     before = second.read_bytes()
     assert before == first.read_bytes()
+
+
+def test_an_image_of_one_value_gives_no_object_and_a_notice(tmp_path: Path, recipe: Recipe) -> None:
+    path = tmp_path / "flat.tif"
+    tifffile.imwrite(path, np.full((40, 50), 7, np.uint16))
+    found = batch.segment_files([path], tmp_path / "out", recipe, device="cpu")
+    assert found.done[0].objects == 0
+    assert found.done[0].notes == (export.CONSTANT,)

@@ -82,7 +82,7 @@ def test_folders_are_paired_by_stem_and_pictures_and_tables_are_skipped(tmp_path
         ("a.tif", squares(0).astype(np.float32), "labels must be whole numbers"),
         ("a.tif", squares(0).astype(np.int16) - 1, "negative labels"),
         ("a.tif", squares(0)[:9].astype(np.uint16), "must have one shape"),
-        ("a.tif", np.zeros((5, 20, 60), np.uint16), "a.tif: "),
+        ("a.tif", np.zeros((5, 20, 60), np.uint16), "a.tif is no label image"),
     ],
 )
 def test_a_folder_that_does_not_fit_is_refused(
@@ -94,6 +94,14 @@ def test_a_folder_that_does_not_fit_is_refused(
     write(pred, name, array)
     with pytest.raises(ValueError, match=words):
         evaluation.score(evaluation.read_pairs(true, pred))
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    for folder in ("true", "pred"):
+        write(tmp_path / folder, "a.tif", squares(0).astype(np.uint16))
+        (tmp_path / folder / "b.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"b\.png: The file is not a PNG"):
+        evaluation.read_pairs(tmp_path / "true", tmp_path / "pred")
 
 
 def test_folders_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
