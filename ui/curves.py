@@ -160,6 +160,7 @@ def _line(
 def _chart(lines: list[Option], *, y: str, log: bool = False, empty: str = "") -> Option:
     """The lines that have any value, with axes, legend and tooltip."""
     lines = [line for line in lines if any(value is not None for _, value in line["data"])]
+    end = max((line["data"][-1][0] for line in lines), default=1.0)
     option: Option = {
         "animation": False,
         "grid": {"left": 8, "right": 24, "top": 56, "bottom": 28, "containLabel": True},
@@ -171,18 +172,22 @@ def _chart(lines: list[Option], *, y: str, log: bool = False, empty: str = "") -
             "nameLocation": "middle",
             "nameGap": 26,
             "min": 0,
-            "max": "dataMax",
+            "max": end,
+            # Where the curve has got to is seldom a round number.
+            "axisLabel": {"showMaxLabel": end == round(end)},
             "splitLine": {"show": False},
         },
         "yAxis": {
             "type": "log" if log else "value",
             "name": y,
+            "nameTextStyle": {"align": "left"},
             "scale": y != "loss",
         },
         "series": lines,
     }
     if not lines:
-        option["xAxis"]["max"] = option["yAxis"]["max"] = 1
+        option["series"] = [{"type": "line", "data": []}]  # without one there are no axes
+        option["yAxis"] |= {"min": 0, "max": 1}
         option["title"] = {
             "text": empty,
             "left": "center",

@@ -1,7 +1,11 @@
 """A new run: recipe, data, settings, what it will take, and the button that starts it."""
 
+import functools
 import secrets
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -10,11 +14,18 @@ from ui import forms, page, run_state
 from unet_core import datasets, device, presets, runs, targets
 from unet_core.config import TrainConfig
 
+if TYPE_CHECKING:  # it imports torch
+    from unet_core.estimate import Estimate
+
+    Costs = tuple[device.Device, Estimate]
+
 FIRST_PRESET = "quick"
 TIME = (
     "Measured just now with two small steps of this network. While something else computes here, "
     "it seems longer. Stopping early makes it shorter."
 )
+
+_worker = ThreadPoolExecutor(1, thread_name_prefix="estimate")
 
 
 @dataclass(frozen=True)
@@ -158,25 +169,42 @@ def _why_not_here(config: TrainConfig) -> str:
 
 
 def _show_costs(config: TrainConfig | None) -> None:
-    """What the run will take; measured beside the page, which does not wait for it."""
+    """What the run will take, as soon as it is known; nobody waits for it."""
     if config is None:
         return
-    if page.finding_device().done():
-        st.fragment(_draw_costs, parallel=True)(config)
+    costs = _estimating(config, int(time.monotonic() // 60))
+    if costs.done():
+        _draw_costs(costs)
     else:
-        st.caption("Estimating time and memory …")
+        st.fragment(_wait_for_costs, run_every=0.5)(costs)
+
+
+def _wait_for_costs(costs: "Future[Costs]") -> None:
+    if costs.done():
+        st.rerun()
+    st.caption(":material/timer: Estimating time and memory …")
 
 
 @page.guard()
-def _draw_costs(config: TrainConfig) -> None:
-    from unet_core.estimate import estimate  # imports torch
+def _draw_costs(costs: "Future[Costs]") -> None:
+    chosen, found = costs.result()
+    left, right = st.columns(2)
+    left.metric("Time", run_state.roughly(found.seconds), help=TIME)
+    right.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB")
+    st.caption(f"On {chosen.title}: {chosen.reason}.")
+
+
+@functools.lru_cache(maxsize=32)
+def _estimating(config: TrainConfig, minute: int) -> "Future[Costs]":
+    """The estimate that is being made in this minute, one after another, away from any page."""
+    return _worker.submit(_estimate, config)
+
+
+def _estimate(config: TrainConfig) -> "Costs":
+    from unet_core import estimate  # imports torch
 
     chosen = device.choose(config.device)
-    found = estimate(config, device=chosen)
-    time, memory = st.columns(2)
-    time.metric("Time", run_state.roughly(found.seconds), help=TIME)
-    memory.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB")
-    st.caption(f"On {chosen.title}: {chosen.reason}.")
+    return chosen, estimate.estimate(config, device=chosen)
 
 
 def _show_queue() -> None:

@@ -63,8 +63,11 @@ def test_a_best_epoch_without_a_value_gets_no_star() -> None:
 
 
 def test_without_points_a_figure_says_when_they_come() -> None:
-    assert not curves.loss(NOTHING, NOTHING, steps_per_epoch=10, best=1)["series"]
-    assert not curves.pace(NOTHING, "lr", steps_per_epoch=0)["series"]
+    for option in (
+        curves.loss(NOTHING, NOTHING, steps_per_epoch=10, best=1),
+        curves.pace(NOTHING, "lr", steps_per_epoch=0),
+    ):
+        assert [line["data"] for line in option["series"]] == [[]]
     assert "after the first epoch" in curves.dice(NOTHING, best=1)["title"]["text"]
 
 
@@ -106,3 +109,13 @@ def test_compared_runs_have_a_line_each_and_differ_in_look() -> None:
     looks = {(line["lineStyle"]["color"], line["lineStyle"]["type"]) for line in drawn.values()}
     assert list(drawn) == list(many)
     assert len(looks) == 9
+
+
+@pytest.mark.parametrize(("last", "is_round"), [(30, True), (27, False)])
+def test_the_axis_ends_with_the_curve_and_names_its_end_only_when_round(
+    last: int, is_round: bool
+) -> None:
+    steps = pd.DataFrame({"step": [10, last], "loss": [1.0, 0.5]})
+    axis = curves.loss(NOTHING, steps, steps_per_epoch=10)["xAxis"]
+    assert axis["max"] == last / 10
+    assert axis["axisLabel"]["showMaxLabel"] is is_round
