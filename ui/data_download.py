@@ -19,13 +19,14 @@ def show(about: DataSet) -> None:
         st.markdown(f"**Licence.** {about.licence}")
         if job and job.is_alive:
             # The browser asks again by itself, but only while something moves.
-            st.fragment(show_progress, run_every=TICK_SECONDS)(job, lambda: _cancel(job))
+            st.fragment(show_progress, run_every=TICK_SECONDS)(job, job.cancel)
         else:
             _show_start(about, job)
-        st.caption(
-            f"Without a connection: put {about.by_hand} into the folder "
-            f"`{(datasets.root() / about.name).resolve()}` and reload this page."
-        )
+        if not (job and job.error):  # whose sentence says the same
+            st.caption(
+                f"Without a connection: put {about.by_hand} into the folder "
+                f"`{(datasets.root() / about.name).resolve()}` and reload this page."
+            )
 
 
 def _show_start(about: DataSet, last: data_jobs.Job | None) -> None:
@@ -36,7 +37,11 @@ def _show_start(about: DataSet, last: data_jobs.Job | None) -> None:
         st.info("Cancelled. What has arrived is kept: the next download goes on from there.")
     accepted = True
     if about.must_accept:
-        accepted = st.checkbox("I have read the licence and keep to it.", key="accepted")
+        accepted = st.checkbox(
+            "I have read the licence and keep to it.",
+            key=f"accepted-{about.name}",
+            persist_state="page",  # also while the progress takes its place
+        )
     st.button(
         "Download",
         icon=":material/download:",
@@ -54,8 +59,7 @@ def _show_failure(error: Exception) -> None:
 
     if not isinstance(error, DownloadError):
         raise error
-    sentence = str(error)
-    st.error(sentence[:1].upper() + sentence[1:] + ".", icon=":material/cloud_off:")
+    st.error(f"{error}.", icon=":material/cloud_off:")
 
 
 def start(name: str) -> None:
@@ -69,10 +73,6 @@ def start(name: str) -> None:
         )
 
     data_jobs.start(("download", name), fetch)
-
-
-def _cancel(job: data_jobs.Job) -> None:
-    job.cancel()
 
 
 def show_progress(job: data_jobs.Job, cancel: Callable[[], None] | None = None) -> None:

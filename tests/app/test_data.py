@@ -411,7 +411,7 @@ def test_the_isbi_licence_is_shown_and_accepted_before_anything_is_downloaded(
     assert "non-commercial" in words(app)
     assert "Cardona et al. 2010" in words(app)
     assert app.button(key="download").disabled
-    app.checkbox(key="accepted").check().run()
+    app.checkbox(key="accepted-isbi2012").check().run()
     assert not app.button(key="download").disabled
     assert data_jobs.find(("download", "isbi2012")) is None
 
@@ -424,13 +424,15 @@ def test_the_way_by_hand_is_told_with_the_folder(own_data: Path) -> None:
 def test_offline_is_one_sentence_with_the_folder_and_the_button_stays(
     own_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_address("dsb2018", "http://127.0.0.1:9/set.zip", b"", monkeypatch)
-    app = open_data(set="dsb2018")
+    set_address("isbi2012", "http://127.0.0.1:9/", b"", monkeypatch)
+    app = open_data(set="isbi2012")
+    app.checkbox(key="accepted-isbi2012").check().run()
     app.button(key="download").click().run()
-    settle(app, "download", "dsb2018")
+    settle(app, "download", "isbi2012")
     [error] = app.error
     assert "cannot be downloaded (no connection)" in error.value
-    assert str(own_data / "dsb2018") in error.value
+    assert str(own_data / "isbi2012") in error.value
+    assert app.checkbox(key="accepted-isbi2012").value
     assert not app.button(key="download").disabled
 
 
