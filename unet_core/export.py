@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # they import torch, and the page must not wait for that
     from unet_core.checkpoint import Trained
 
 PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +230,7 @@ def archive(
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(name, _ZIP_DATE)
+            entry = zipfile.ZipInfo(name)  # of 1980, so that equal content gives equal bytes
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             container.writestr(entry, content)

@@ -13,13 +13,13 @@ import tifffile
 import torch
 from PIL import Image as PillowImage
 
-from unet_core import __version__, checkpoint, cli, export, images, instances
+from unet_core import __version__, checkpoint, cli, export, images, inference, instances
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.measure import measure
 
 # Thresholds that plain rounding would change.
 AWKWARD = Segmentation(
-    threshold=0.1 + 0.2 + 0.2, marker_threshold=-0.1, boundary_weight=1.2, min_size=2
+    threshold=0.5 + 1 / 30_000, marker_threshold=-0.1, boundary_weight=1.2, min_size=2
 )
 
 
@@ -159,6 +159,21 @@ def test_segment_is_predict_and_then_instances(model: Path, rng: np.random.Gener
     assert found.prob_CHW.shape == (2, *pixels_HW.shape)
     expected_HW = instances.segment(found.prob_CHW[0], found.prob_CHW[1], AWKWARD)
     np.testing.assert_array_equal(found.labels_HW, expected_HW)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"invert": True}, {"scale": 1.5}, {"flips": True}], ids=lambda one: next(iter(one))
+)
+def test_each_treatment_reaches_the_network(
+    model: Path, rng: np.random.Generator, changes: dict
+) -> None:
+    trained, pixels_HW = checkpoint.load(model, device="cpu"), blobs(rng)
+    plain, treated = (
+        export.segment(trained, pixels_HW, given) for given in (recipe(), recipe(**changes))
+    )
+    expected_CHW = inference.predict(trained, pixels_HW, **changes)
+    np.testing.assert_array_equal(treated.prob_CHW, expected_CHW)
+    assert not np.array_equal(treated.prob_CHW, plain.prob_CHW)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 30)])
