@@ -46,3 +46,9 @@ def test_moving_from_classes_to_objects_gives_independent_channels() -> None:
     config, note = presets.move(shapes, "dsb2018", has_classes=False)
     assert (config.target, config.loss) == ("foreground+boundary", "bce+dice")
     assert "dsb2018 has objects" in note
+
+
+def test_moving_to_classes_leaves_behind_what_only_objects_have() -> None:
+    objects = TrainConfig(weight_map=True, class_weights=(1.0, 2.0))
+    config, _ = presets.move(objects, "synthetic-shapes", has_classes=True)
+    assert (config.weight_map, config.class_weights) == (False, ())
