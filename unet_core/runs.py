@@ -5,9 +5,7 @@ lock of its run for as long as it lives, so "running" without a held lock means 
 """
 
 import contextlib
-import functools
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -23,58 +21,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unet_core import slots
-from unet_core.config import Settings, TrainConfig
+from unet_core.config import TrainConfig
 from unet_core.records import Cursor, Rows, is_held, read_rows, write_json
-
-ALIVE = ("queued", "running")
-STATES = (*ALIVE, "finished", "stopped", "failed", "lost")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status(Settings):
-    """What `status.json` says, with the state and the place in the queue as seen by the reader."""
-
-    state: str
-    reason: str = ""  # why it failed, or what is worth knowing about the end
-    note: str = ""  # what the user should know about the settings
-    phase: str = ""  # what it is doing: "loading", "training", "validating", "tuning"
-    device: str = ""  # for people, such as "CPU, 2 cores"
-    device_reason: str = ""
-    epoch: int = 0  # finished epochs
-    epochs: int = 0
-    step: int = 0  # finished steps
-    steps: int = 0
-    best_epoch: int | None = None
-    seconds: float = 0.0  # trained so far, over all resumptions
-    seconds_left: float | None = None
-    created_at: float | None = None  # seconds since 1970, as the others
-    started_at: float | None = None
-    updated_at: float | None = None
-    ended_at: float | None = None
-    pid: int | None = None  # written by the training process; None until it has taken over
-    queue_place: int | None = None  # 1 is next; only for readers
-
-    def check(self) -> None:
-        """Refuse a state that nobody knows."""
-        if self.state not in STATES:
-            raise ValueError(f"state must be one of {', '.join(STATES)}, got {self.state!r}")
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether a process trains or waits."""
-        return self.state in ALIVE
-
-    def renewed(self, now: float, pid: int | None = None) -> "Status":
-        """What a start makes of it: queued, with the progress kept and the ending forgotten."""
-        return self.replace(
-            state="queued",
-            reason="",
-            phase="",
-            started_at=now,
-            ended_at=None,
-            seconds_left=None,
-            pid=pid,
-        )
+from unet_core.status import Status, read_config, read_status, store_status
 
 
 @dataclass(frozen=True)
@@ -91,7 +40,7 @@ class Run:
     @property
     def config(self) -> TrainConfig:
         """The settings; ValueError with one sentence when `config.json` is missing or broken."""
-        found = _read_config(self.path / "config.json")
+        found = read_config(self.path)
         if isinstance(found, str):
             raise ValueError(f"run {self.id}: {found}")
         return found
@@ -99,7 +48,7 @@ class Run:
     @property
     def fault(self) -> str:
         """What is wrong with `config.json`; empty when nothing is."""
-        found = _read_config(self.path / "config.json")
+        found = read_config(self.path)
         return found if isinstance(found, str) else ""
 
     def status(self) -> Status:
@@ -110,17 +59,17 @@ class Run:
         return status
 
     def _state(self) -> Status:
-        stored = _read_status(self.path / "status.json")
+        stored = read_status(self.path)
         if is_held(self.path / "lock"):
             # Without a readable status it has only just begun.
             return stored if isinstance(stored, Status) else Status(state="queued")
         if isinstance(stored, Status) and stored.is_alive:
             # It may have ended between the two looks: the state is written before the lock goes.
-            stored = _read_status(self.path / "status.json")
+            stored = read_status(self.path)
         fault = self.fault or (stored if isinstance(stored, str) else "")
         if fault or not isinstance(stored, Status):
             return Status(state="failed", reason=fault)
-        if not stored.is_alive or _is_starting(stored):
+        if not stored.is_alive or stored.is_starting:
             return stored
         if stored.started_at is None:
             return stored.replace(state="lost", reason="It was prepared but never started.")
@@ -260,7 +209,7 @@ def start(run: Run, *, resume: bool = False) -> Run:
     try:
         with FileLock(run.path / "lock", thread_local=False).acquire(timeout=3):
             before = last_status(run)
-            if before.started_at is not None and _is_starting(before):
+            if before.started_at is not None and before.is_starting:
                 return run  # a double click: the first one's process is on its way
             check_start(run, resume=resume)
             (run.path / "stop").unlink(missing_ok=True)
@@ -274,9 +223,14 @@ def start(run: Run, *, resume: bool = False) -> Run:
 
 
 def last_status(run: Run) -> Status:
-    """What `status.json` says, whoever holds the lock; a fresh one when it cannot be read."""
-    stored = _read_status(run.path / "status.json")
+    """What `status.json` says, whoever holds the lock; a failed one when it cannot be read."""
+    stored = read_status(run.path)
     return stored if isinstance(stored, Status) else Status(state="failed", reason=stored)
+
+
+def write_status(run: Run, status: Status) -> None:
+    """Replace `status.json`; only for whoever holds the run's lock."""
+    store_status(run.path, status)
 
 
 def check_start(run: Run, *, resume: bool) -> None:
@@ -315,52 +269,3 @@ def differences(found: list[Run]) -> dict[str, list[Any]]:
     }
     whole = [index for index, config in enumerate(configs) if config is not None]
     return {name: row for name, row in values.items() if len({row[index] for index in whole}) > 1}
-
-
-def write_status(run: Run, status: Status) -> None:
-    """Replace `status.json`; the reader's own fields are left out."""
-    values = status.to_dict()
-    del values["queue_place"]
-    write_json(run.path / "status.json", values | {"updated_at": time.time()})
-
-
-def _read_status(path: Path) -> Status | str:
-    """The stored status, or a sentence on why there is none."""
-    return _read_settings(path, "status")
-
-
-def _read_config(path: Path) -> TrainConfig | str:
-    """The stored settings, or a sentence on why there are none."""
-    return _read_settings(path, "config")
-
-
-def _read_settings(path: Path, kind: str) -> Any:
-    try:
-        about = path.stat()
-    except OSError:
-        return f"{path.name} is missing."
-    # A replaced file has another inode even when the clock did not move on.
-    return _parse_settings(path, kind, (about.st_ino, about.st_mtime_ns, about.st_size))
-
-
-@functools.lru_cache(maxsize=2048)
-def _parse_settings(path: Path, kind: str, version: tuple[int, ...]) -> Any:
-    settings = Status if kind == "status" else TrainConfig
-    try:
-        return settings.from_dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        return f"{path.name} cannot be used: {_first_line(error)}."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
-
-
-def _is_starting(status: Status) -> bool:
-    """Whether its process may still be on the way to its lock."""
-    since = status.started_at or status.created_at or 0.0
-    return (
-        status.state == "queued"
-        and status.pid is None
-        and time.time() - since < slots.GRACE_SECONDS
-    )

@@ -98,9 +98,13 @@ def wait_for_turn(
     since: float,
     pid: int,
     is_stopped: Callable[[], bool],
+    on_wait: Callable[[], None] | None = None,
     pause: float = 0.3,
 ) -> tuple[str, FileLock] | None:
-    """The slot that this process may use, with its held lock; None when stopped meanwhile."""
+    """The slot that this process may use, with its held lock; None when stopped meanwhile.
+
+    `on_wait` is called once when the turn does not come at once.
+    """
     ticket = take_ticket(root, run, wanted=wanted, since=since, pid=pid)
     try:
         while not is_stopped():
@@ -112,6 +116,9 @@ def wait_for_turn(
                     except Timeout:
                         continue
                     return slot, lock
+            if on_wait is not None:
+                on_wait()
+                on_wait = None
             time.sleep(pause)
         return None
     finally:

@@ -72,6 +72,7 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
             since=recorder.status.started_at or 0.0,
             pid=os.getpid(),
             is_stopped=stop.is_asked,
+            on_wait=lambda: recorder.say("Waiting: another run uses the device."),
         )
         if turn is None:
             raise Stopped

@@ -15,7 +15,7 @@ LEVELS = {
     2: "archive cache device calibration formats stacks truth images synthetic targets "
     "weight_map augment model losses metrics matching connectomics instances measure "
     "overlay records faults",
-    3: "samples datasets download statistics checkpoint inference batches slots runs",
+    3: "samples datasets download statistics checkpoint inference batches slots status runs",
     4: "engine estimate evaluation export batch",
     5: "stopping recorder training commands cli",
 }
@@ -25,7 +25,7 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "synthetic matching instances measure weight_map samples datasets download statistics records "
-    "slots runs overlay export checkpoint targets"
+    "slots status runs overlay export checkpoint targets"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.

@@ -47,7 +47,7 @@ def test_a_broken_ticket_counts_for_nothing(tmp_path: Path, content: str) -> Non
     assert slots.queue_place(tmp_path, path) == 1
 
 
-def turn(root: Path, run: Path, since: float, is_stopped: object) -> object:
+def turn(root: Path, run: Path, since: float, is_stopped: object, on_wait: object = None) -> object:
     return slots.wait_for_turn(
         root,
         run,
@@ -55,6 +55,7 @@ def turn(root: Path, run: Path, since: float, is_stopped: object) -> object:
         since=since,
         pid=os.getpid(),
         is_stopped=is_stopped,  # type: ignore[arg-type]
+        on_wait=on_wait,  # type: ignore[arg-type]
         pause=0.01,
     )
 
@@ -72,9 +73,13 @@ def test_a_free_slot_is_taken_at_once_and_held(tmp_path: Path) -> None:
 
 def test_who_stops_while_waiting_gets_no_slot_and_leaves_the_queue(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    looks = iter([False, False, True])
+    looks, told = iter([False, False, True]), list[str]()
     with FileLock(slots.folder(tmp_path) / "cpu.lock"):
-        assert turn(tmp_path, tmp_path / "a", 1.0, lambda: next(looks)) is None
+        found = turn(
+            tmp_path, tmp_path / "a", 1.0, lambda: next(looks), lambda: told.append("waits")
+        )
+    assert found is None
+    assert told == ["waits"]
     assert slots.queue_place(tmp_path, tmp_path / "a") is None
 
 
