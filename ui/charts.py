@@ -92,7 +92,7 @@ def histogram(
             line = {"color": colour, "width": 2, "shape": "hvh"}
             fig.add_scatter(x=x, mode="lines", line=line, **common)
     if log:
-        fig.update_xaxes(type="log")
+        fig.update_xaxes(type="log", dtick="D2")
     fig.update_layout(showlegend=len(found) > 1)
     return fig
 

@@ -22,7 +22,7 @@ from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 
 from ui import data_jobs, data_sample, data_statistics
-from unet_core import catalogue, datasets, images, statistics, synthetic
+from unet_core import catalogue, datasets, images, overlay, statistics, synthetic
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
@@ -279,6 +279,15 @@ def test_classes_have_one_colour_each_in_labels_and_target(own_data: Path) -> No
     truth_HW = datasets.load("synthetic-shapes", "train", "shapes-train-000").labels_HW
     target = decode(drawn["panels"][2]["layers"][0])
     assert len(np.unique(target.reshape(-1, 3), axis=0)) == len(np.unique(truth_HW))
+
+
+def test_class_numbers_fill_regions_and_outline_them_with_the_colour_of_their_class() -> None:
+    classes_HW = np.zeros((5, 8), np.uint8)
+    classes_HW[1:4, 1:4], classes_HW[1:4, 5:8] = 1, 2
+    number_HW = overlay.number_classes(classes_HW, 2)
+    assert number_HW[2].tolist() == [0, 3, 1, 3, 0, 4, 2, 2]  # the image border is no border
+    shades = overlay.shades(overlay.OBJECTS[:2], filled=True)
+    assert (shades[3, :3] == shades[1, :3]).all()
 
 
 def test_isbi_is_a_stack_with_a_slider_and_the_unlabelled_part_has_no_target(
