@@ -1,0 +1,83 @@
+"""Take the README's pictures of the real app: `python -m scripts.take_pictures`.
+
+Only synthetic images are shown: the project holds no pixels of the public data sets. Needs
+requirements-dev.txt and a Chromium ($CHROMIUM, else /usr/bin/chromium).
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PICTURES = REPOSITORY / "docs" / "pictures"
+SAMPLE = "set=synthetic-nuclei&split=test&sample=nuclei-test-003"
+
+
+def main() -> None:
+    """Train a short run on synthetic nuclei, then picture each page."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "UNET_RUNS": f"{folder}/runs", "UNET_DATA": f"{folder}/data"}
+        run = [sys.executable, "-m", "unet_core", "train", "--preset", "quick"]
+        subprocess.run(
+            [*run, "--run", f"{folder}/runs/quick"], cwd=REPOSITORY, env=environment, check=True
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true",
+             f"--server.port={port}"],
+            cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            take_all(f"http://127.0.0.1:{port}")
+        finally:
+            server.kill()
+
+
+def take_all(url: str) -> None:
+    """Picture every page of a running app."""
+    wait_until_healthy(url)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or "/usr/bin/chromium", args=flags
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 940})
+        page.set_default_timeout(90_000)
+        take(page, f"{url}/", "Training runs", "home")
+        take(page, f"{url}/data?{SAMPLE}&tab=Sample", "target", "data")
+        take(page, f"{url}/train?run=quick", "Validation Dice", "train")
+        take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "F1 = 2*", "segment")
+        browser.close()
+
+
+def take(page: Page, url: str, text: str, name: str) -> None:
+    """Picture a page once it shows a text and has drawn its pictures."""
+    page.goto(url)
+    page.get_by_text(text).first.wait_for()
+    page.wait_for_timeout(4000)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def wait_until_healthy(url: str) -> None:
+    """Wait for the server's first answer."""
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the server did not start")
+
+
+if __name__ == "__main__":
+    main()
