@@ -14,7 +14,7 @@ from ui import (
     segment_pictures,
     segment_result,
 )
-from ui.segment_input import Chosen, Model, Treatment
+from ui.segment_values import Chosen, Model, Treatment
 from unet_core import export, images
 
 EXPLANATION = """

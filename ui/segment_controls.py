@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import forms
-from ui.segment_input import Model
+from ui.segment_values import Model
 from unet_core import datasets, matching
 from unet_core.config import ModelConfig, Segmentation
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, pictures
-from ui.segment_input import Chosen, Model
+from ui.segment_values import Chosen, Model
 from unet_core import datasets, export, matching
 from unet_core.config import ModelConfig, Segmentation
 

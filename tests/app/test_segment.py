@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 
-from ui import cache, segment_input, segment_result
+from ui import cache, segment_result, segment_upload
 from unet_core import checkpoint, datasets, export, instances, matching, runs
 from unet_core.config import Segmentation, TrainConfig
 
@@ -419,7 +419,7 @@ def test_the_page_opens_from_another_page_with_its_sample(model: str) -> None:
     ],
 )
 def test_only_the_name_of_a_path_is_kept(told: str, name: str) -> None:
-    assert segment_input.file_name(told) == name
+    assert segment_upload.file_name(told) == name
 
 
 @pytest.mark.parametrize(
