@@ -74,8 +74,8 @@ def boundaries(labels: Any, mode: str = "thick") -> Any:
 
 def _beside_another_object(labels: Any, xp: ModuleType) -> Any:
     """Whether the 3x3 window of an object pixel holds another object; background is skipped."""
-    above_all = labels.max() + 1 if labels.size or xp is not np else 1
-    lowest = xp.where(labels == 0, above_all, labels)
+    labels = labels + 0  # a mask of bools counts as one object
+    lowest = xp.where(labels == 0, xp.iinfo(labels.dtype).max, labels)
     return (_extreme3(labels, xp.maximum) != _extreme3(lowest, xp.minimum)) & (labels != 0)
 
 

@@ -36,6 +36,17 @@ def test_one_object_and_none_have_the_boundaries_one_expects() -> None:
     assert targets.boundaries(labels, "thick").sum() == 20
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int32", "int64"])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_largest_label_of_a_type_is_a_label_like_any_other(mode: str, dtype: str) -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[2:5, 2:7] = True
+    largest = True if dtype == "bool" else np.iinfo(dtype).max
+    labels = np.where(mask, largest, 0).astype(dtype)
+    expected = find_boundaries(mask.astype(np.int32), mode=mode)
+    np.testing.assert_array_equal(targets.boundaries(labels, mode), expected)
+
+
 def test_an_unknown_mode_is_refused() -> None:
     with pytest.raises(ValueError, match="inner, outer or thick"):
         targets.boundaries(np.zeros((2, 2), int), "middle")
