@@ -85,6 +85,7 @@ def _check_memory(needed: int, free: int | None) -> None:
 def _shape_of(config: TrainConfig) -> TrainConfig:
     """The configuration without what does not change a step's cost, so that it is measured once."""
     return TrainConfig(
+        crop_size=config.crop_size,
         channels=config.channels,
         norm=config.norm,
         precision=config.precision,
@@ -104,7 +105,8 @@ def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device, minu
     """The costs as they are in this minute: a busy machine must not be remembered as slow."""
     network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    side = -(-TRIAL_SIDE // network.multiple) * network.multiple
+    # At least two pixels a side on the lowest level, for BatchNorm cannot learn from one.
+    side = max(2, -(-TRIAL_SIDE // network.multiple)) * network.multiple
     image = torch.rand(1, 1, side, side, device=device.name)
     labels = torch.zeros(1, side, side, dtype=torch.int32, device=device.name)
     target = targets.encode(labels, config.target, config.boundary)

@@ -48,3 +48,9 @@ def test_a_network_is_measured_again_after_a_minute() -> None:
         for clock in (lambda: 0.0, lambda: 59.0, lambda: 60.0)
     )
     assert first == same != later
+
+
+@pytest.mark.parametrize(("levels", "crop_size"), [(8, 256), (10, 512)])
+def test_a_deep_network_is_estimated_like_any_other(levels: int, crop_size: int) -> None:
+    deep = CONFIG.replace(channels=(1,) * levels, crop_size=crop_size)
+    assert estimate(deep, device=choose("cpu")).seconds > START_SECONDS
