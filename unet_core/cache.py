@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import tempfile
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from unet_core.records import replacing
 
 Arrays = dict[str, np.ndarray]
 
@@ -57,21 +57,15 @@ def _read(path: Path) -> Arrays | None:
         # Opened here: numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None  # not there, or half a file from a crash: computed anew
+    except Exception:  # not there, or damaged: zip, zlib and numpy have a dozen errors for that
+        return None
 
 
 def _write(path: Path, arrays: Arrays) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # names are free
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # names are free
 
 
 def _drop_old(place: Path, kind: str) -> None:

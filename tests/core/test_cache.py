@@ -58,6 +58,18 @@ def test_a_damaged_file_is_computed_anew_and_mended(content: bytes) -> None:
     assert compute.runs == 2
 
 
+def test_no_damage_inside_a_file_stops_anybody() -> None:
+    compute = Counted()
+    cache.remember("table", "00", compute)
+    (path,) = cache.folder().glob("table-*")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 5):
+        path.write_bytes(whole[:place] + b"\xa5" * 3 + whole[place + 3 :])
+        forget()
+        assert set(cache.remember("table", "00", compute)) >= {"names"}
+    assert compute.runs > 10
+
+
 def test_a_folder_that_cannot_be_written_leaves_the_memory(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("UNET_CACHE", str(tmp_path / "file"))
