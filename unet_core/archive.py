@@ -35,8 +35,8 @@ def unpack_zip(
         on_progress: called with the files unpacked and all files.
 
     Raises:
-        ValueError: no readable zip, a path that leads outside, a link, a password, the same file
-            twice, too many files or bytes.
+        ValueError: no readable zip, a path that leads outside, a link, a password, another
+            packing than deflate, the same file twice, too many files or bytes.
         OSError: no room (ENOSPC), or the folder cannot be written.
     """
     try:
@@ -68,6 +68,7 @@ def _check_members(
             f"{archive} must unpack to at most {most_bytes / 1e6:g} MB, got {size / 1e6:.0f}"
         )
     taken: set[PurePosixPath] = set()
+    folders = {PurePosixPath()}
     for member in members:
         path = PurePosixPath(member.filename)
         outside = path.is_absolute() or ".." in path.parts
@@ -77,6 +78,9 @@ def _check_members(
             raise ValueError(f"{archive} holds a link instead of a file: {member.filename!r}")
         if member.flag_bits & 1:
             raise ValueError(f"{archive} is protected by a password")
-        if path in taken or any(folder in taken for folder in path.parents):
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{archive} is packed in an unusual way: pack it with deflate")
+        if path in taken | folders or taken.intersection(path.parents):
             raise ValueError(f"{archive} holds {member.filename!r} twice")
         taken.add(path)
+        folders.update(path.parents)

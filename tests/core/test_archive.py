@@ -88,7 +88,9 @@ def test_a_password_is_refused(tmp_path: Path, into: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("names", [("a", "a"), ("a", "./a"), ("a", "a/b")])
+@pytest.mark.parametrize(
+    "names", [("a", "a"), ("a", "./a"), ("a", "a/b"), ("a/b", "a"), ("a", ".")]
+)
 def test_the_same_file_twice_is_refused(tmp_path: Path, into: Path, names) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as opened:
         for name in names:
@@ -96,6 +98,14 @@ def test_the_same_file_twice_is_refused(tmp_path: Path, into: Path, names) -> No
     with pytest.raises(ValueError, match=r"x.zip holds '.*' twice"):
         archive.unpack_zip(tmp_path / "x.zip", into)
     assert list(into.iterdir()) == []
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_unusual_packing_is_refused(tmp_path: Path, into: Path, packing: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", packing) as opened:
+        opened.writestr("a", "1")
+    with pytest.raises(ValueError, match=r"x.zip is packed in an unusual way"):
+        archive.unpack_zip(tmp_path / "x.zip", into)
 
 
 def test_no_zip_a_cut_zip_and_a_damaged_zip_are_refused(tmp_path: Path, into: Path) -> None:
