@@ -12,6 +12,8 @@ _UM = {
     **{"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6},
     **dict.fromkeys(["inch", "inches", "in"], 25_400.0),
 }
+# A fifth of an atom, and a decimetre; beyond, the resolution tags that we write run out, too.
+SMALLEST_UM, LARGEST_UM = 1e-5, 1e5
 _TAG_UNITS = {2: "inch", 3: "cm"}
 # Resolutions of screens and printers, which programs write without knowing any.
 _PRINT_DPI = (72, 96, 100, 120, 144, 150, 180, 200, 240, 300, 350, 360, 400, 600, 720, 1200, 2400)
@@ -21,9 +23,13 @@ def pixel_size_um(tiff: Any) -> tuple[float | None, tuple[str, ...]]:
     """Edge of a square pixel in micrometres of an open tifffile.TiffFile, and what to know.
 
     None when the file does not say, says it in print resolution (300 dpi is a habit of programs,
-    not a calibration), or when rows and columns differ by more than 1 %, with a note.
+    not a calibration), and with a note when rows and columns differ by more than 1 % or when what
+    the file says is no number.
     """
-    sizes = _from_ome(tiff) or _from_tags(tiff)
+    try:
+        sizes = _from_ome(tiff) or _from_tags(tiff)
+    except (TypeError, ValueError):  # such as "0,5": the picture is good all the same
+        return None, ("The pixel size in the file is no number: lengths stay in pixels.",)
     if sizes is None:
         return None, ()
     x, y = sizes
@@ -46,7 +52,7 @@ def _from_ome(tiff: Any) -> tuple[float, float] | None:
     for side in "XY":
         value = pixels.get(f"PhysicalSize{side}", "")
         um = _UM.get(pixels.get(f"PhysicalSize{side}Unit", "µm").lower())
-        sizes.append(_positive(float(value) * um) if value and um else None)
+        sizes.append(_believable(float(value) * um) if value and um else None)
     return _pair(sizes)
 
 
@@ -61,7 +67,7 @@ def _from_tags(tiff: Any) -> tuple[float, float] | None:
     sizes = []
     for code in (282, 283):
         pixels, units = tags.valueof(code, (0, 1))
-        sizes.append(_positive(units * um / pixels) if pixels else None)
+        sizes.append(_believable(units * um / pixels) if pixels else None)
     pair = _pair(sizes)
     if pair and unit in ("inch", "cm"):
         dpi = _UM["inch"] / pair[0]
@@ -78,5 +84,5 @@ def _pair(sizes: list[float | None]) -> tuple[float, float] | None:
     return (x or y or 0.0), (y or x or 0.0)
 
 
-def _positive(size: float) -> float | None:
-    return size if 0 < size < float("inf") else None
+def _believable(size: float) -> float | None:
+    return size if SMALLEST_UM <= size <= LARGEST_UM else None

@@ -191,6 +191,20 @@ def test_broken_ome_metadata_cost_the_calibration_and_not_the_picture() -> None:
     assert image.pixel_size_um is None
 
 
+@pytest.mark.parametrize("size", ["0,5", "half a micron", "1e-9", "1e12", "-3", "nan"])
+def test_an_impossible_pixel_size_costs_the_calibration_and_not_the_picture(size: str) -> None:
+    pixels = picture("u1", (13, 17))
+    good = tiff(pixels, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25})
+    assert read_image(good).pixel_size_um == 0.25
+    with tifffile.TiffFile(io.BytesIO(good)) as file:
+        text = str(file.ome_metadata)
+    bad = text.replace('PhysicalSizeX="0.25"', f'PhysicalSizeX="{size}"')
+    assert bad != text
+    image = read_image(tiff(pixels, description=bad, metadata=None))
+    np.testing.assert_array_equal(image.pixels, pixels)
+    assert image.pixel_size_um is None
+
+
 def test_colour_planes_of_several_channels_stay_apart() -> None:
     pixels = picture("u1", (2, 3, 13, 17, 3))
     image = read_image(tiff(pixels, imagej=True, metadata={"axes": "ZCYXS"}))
