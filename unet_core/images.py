@@ -187,6 +187,8 @@ def _percentiles(pixels_HW: np.ndarray, percents: tuple[float, ...]) -> list[flo
     """numpy.percentile, with a histogram instead of sorting where the values are few."""
     if pixels_HW.dtype not in (np.uint8, np.uint16):
         work = pixels_HW.astype(np.uint8) if pixels_HW.dtype == bool else pixels_HW
+        if work.dtype.kind == "i":  # numpy interpolates in the dtype, where differences wrap around
+            work = work.astype(np.float64)
         return [float(value) for value in np.percentile(work, percents)]
     flat, counts = pixels_HW.ravel(), np.zeros(np.iinfo(pixels_HW.dtype).max + 1, np.int64)
     for start in range(0, flat.size, _CHUNK):

@@ -60,6 +60,14 @@ def test_percentiles_from_the_histogram_equal_numpys(dtype: str, shape: tuple[in
     np.testing.assert_allclose(found, np.percentile(pixels, percents), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+def test_percentiles_between_negative_and_positive_do_not_wrap_around(dtype: str) -> None:
+    ends = np.iinfo(dtype)
+    pixels = np.array([[ends.min, ends.max]], dtype)
+    norm = images.normalise(pixels, method="percentile", low=25, high=75)
+    np.testing.assert_allclose(norm, [[-0.5, 1.5]], rtol=1e-5)
+
+
 def test_normalisation_does_not_depend_on_brightness_and_contrast() -> None:
     pixels = noise("u1").astype(np.float32)
     np.testing.assert_allclose(
