@@ -77,7 +77,7 @@ def replace_non_finite(pixels: np.ndarray) -> tuple[np.ndarray, str]:
     """
     if pixels.dtype.kind != "f":
         return pixels, ""
-    finite = np.abs(pixels) < _LARGEST
+    finite = np.abs(pixels) <= min(_LARGEST, float(np.finfo(pixels.dtype).max))
     bad = pixels.size - int(np.count_nonzero(finite))
     if not bad:
         return pixels, ""

@@ -140,3 +140,9 @@ def test_a_picture_without_a_finite_pixel_is_refused() -> None:
     for value in (np.nan, np.inf):
         with pytest.raises(ValueError, match="No pixel of the picture is a finite number"):
             take_plane(Image(np.full((3, 4), value), "YX"))
+
+
+def test_half_precision_has_infinite_numbers_too() -> None:
+    pixels, note = replace_non_finite(np.array([[1, np.nan, 65504], [3, np.inf, 3]], np.float16))
+    np.testing.assert_array_equal(pixels, np.array([[1, 3, 65504], [3, 3, 3]], np.float16))
+    assert note.startswith("2 pixels")
