@@ -93,15 +93,15 @@ def predict_normalised(
     Tiles overlap by the network's whole field of view, so that no pixel that is kept has seen a
     tile's edge: with BatchNorm (whose statistics are fixed here) the seam is not there at all.
     """
-    if tile is None:
-        tile = max(norm_HW.shape) if norm_HW.size <= WHOLE_PIXELS else TILE
     step = network.multiple
-    if tile < 1:
-        raise ValueError(f"tile must be a positive number of pixels, got {tile}")
-    tile = -(-tile // step) * step
     height, width = norm_HW.shape
     # Mirrored, so that the padding looks like the image; also for images smaller than the step.
     padded_HW = np.pad(norm_HW, ((0, -height % step), (0, -width % step)), mode="symmetric")
+    if tile is None:
+        tile = max(padded_HW.shape) if padded_HW.size <= WHOLE_PIXELS else TILE
+    if tile < 1:
+        raise ValueError(f"tile must be a positive number of pixels, got {tile}")
+    tile = -(-tile // step) * step
     image_HW = torch.from_numpy(np.ascontiguousarray(padded_HW, dtype=np.float32))
     out_CHW = np.empty((network.out_channels, height, width), np.float32)
     places = list(_tiles(padded_HW.shape, tile, halo(network)))

@@ -42,6 +42,14 @@ def test_tiles_leave_no_seam(trained: Trained, tile: int) -> None:
     assert np.abs(whole - tiled).max() < 1e-4
 
 
+def test_a_thin_image_is_tiled_by_its_padded_size(trained: Trained, monkeypatch) -> None:
+    monkeypatch.setattr(inference, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(inference, "TILE", 64)
+    seen: list[tuple[int, int]] = []
+    inference.predict(trained, picture(1, 200), on_progress=lambda *pair: seen.append(pair))
+    assert len(seen) == 4  # 200 pixels, but 8 x 200 for the network
+
+
 def test_a_smaller_halo_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = picture(310, 275)
     whole = inference.predict(trained, pixels)
