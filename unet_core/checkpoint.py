@@ -1,15 +1,15 @@
 """Trained networks on disk: safetensors whose metadata holds all that segmenting must know."""
 
+import contextlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from unet_core import runs
+from unet_core import records, runs
 from unet_core.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -39,13 +39,16 @@ def find(name: str | os.PathLike[str]) -> Path:
     text = os.fspath(name)
     places = [SHIPPED / f"{text}.safetensors"] if text in names() else []
     places += [runs.root() / text, Path(text)] if text else []
-    for place in places:
-        if place.is_file():
-            return place
-        if (place / "best.safetensors").is_file():
-            return place / "best.safetensors"
-        if (place / "config.json").is_file():
-            raise ValueError(f"the run {place.name} has no weights yet: wait for its first epoch")
+    with contextlib.suppress(OSError):  # a name too long for a file, or a forbidden folder
+        for place in places:
+            if place.is_file():
+                return place
+            if (place / "best.safetensors").is_file():
+                return place / "best.safetensors"
+            if (place / "config.json").is_file():
+                raise ValueError(
+                    f"the run {place.name} has no weights yet: wait for its first epoch"
+                )
     known = ", ".join(names()) or "none"
     raise ValueError(
         f"there is no model {text!r}: name a shipped checkpoint ({known}), a run, or a file"
@@ -73,19 +76,11 @@ def save(path: Path, trained: Trained, *, half: bool = False) -> None:
         value = value.detach().cpu().contiguous()
         tensors[key] = value.half() if half and value.ndim == 4 else value
     metadata = {"config": json.dumps(trained.config.to_dict())}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
+    with records.replacing(path) as draft:
         try:
-            save_file(tensors, temporary, metadata=metadata)
+            save_file(tensors, draft, metadata=metadata)
         except SafetensorError as problem:  # it wraps a full disk in words of its own
             raise OSError(str(problem)) from None
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's own mode keeps others out
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read_config(name: str | os.PathLike[str]) -> ModelConfig:
@@ -109,7 +104,8 @@ def read_config(name: str | os.PathLike[str]) -> ModelConfig:
 
 def _why_unreadable(path: Path, problem: Exception) -> str:
     try:
-        start = path.read_bytes()[:2]
+        with path.open("rb") as file:
+            start = file.read(2)
     except OSError:
         return f"{path.name} cannot be read: {problem}"
     if start == b"PK" or start[:1] == b"\x80":

@@ -68,7 +68,7 @@ def test_a_model_is_found_by_run_id_run_folder_and_path(
     assert checkpoint.find("best") == weights
 
 
-@pytest.mark.parametrize("name", ["", "no-such-model", "/no/such/file"])
+@pytest.mark.parametrize("name", ["", "no-such-model", "/no/such/file", "a" * 300])
 def test_an_unknown_model_is_refused_with_what_there_is(name: str) -> None:
     with pytest.raises(ValueError, match="there is no model"):
         checkpoint.find(name)
