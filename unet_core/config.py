@@ -4,6 +4,7 @@ The help text, limits and choices of an option stand beside its default and serv
 line, the widgets' tooltips and the error messages alike.
 """
 
+import math
 import types
 import typing
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
@@ -41,6 +42,10 @@ def _same_kind(value: Any, hint: Any) -> bool:
 def _check_option(about: Field, hint: Any, value: Any) -> None:
     if not _same_kind(value, hint):
         raise ValueError(f"{about.name} must be {describe_type(hint)}, got {value!r}")
+    # JSON has no infinity and no NaN, and no setting has a use for them.
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, float) and not math.isfinite(one):
+            raise ValueError(f"{about.name} must be a finite number, got {one!r}")
     if value is None or not about.metadata:
         return
     choices, low, high = (about.metadata[key] for key in ("choices", "low", "high"))
@@ -49,10 +54,9 @@ def _check_option(about: Field, hint: Any, value: Any) -> None:
             raise ValueError(
                 f"{about.name} must be one of {', '.join(map(str, choices))}, got {one!r}"
             )
-        # A comparison that fails for NaN, too.
-        if low is not None and not one >= low:
+        if low is not None and one < low:
             raise ValueError(f"{about.name} must be at least {low:g}, got {one!r}")
-        if high is not None and not one <= high:
+        if high is not None and one > high:
             raise ValueError(f"{about.name} must be at most {high:g}, got {one!r}")
 
 

@@ -27,7 +27,9 @@ def test_a_model_configuration_survives_json() -> None:
     [
         ("epochs=x", "epochs must be a whole number"),
         ("epochs=0", "epochs must be at least 1"),
-        ("lr=nan", "lr must be at least"),
+        ("lr=nan", "lr must be a finite number"),
+        ("w0=inf", "w0 must be a finite number"),
+        ("class_weights=1,inf", "class_weights must be a finite number"),
         ("lr=11", "lr must be at most 10"),
         ("ema=yes", "ema must be a number"),
         ("flip=perhaps", "flip must be true or false"),
