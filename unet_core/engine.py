@@ -252,7 +252,8 @@ class Training:
 
     def _is_best(self, value: float | None) -> bool:
         best = self.best["value"]
-        if value is None or best is None:  # without validation images the last epoch is taken
+        # Without validation images the last epoch is taken; anything is better than no number.
+        if value is None or best is None or np.isnan(best):
             return True
         return value < best if self.config.watch == "val_loss" else value > best
 

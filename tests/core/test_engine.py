@@ -126,6 +126,16 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
     assert not torch.equal(now.network.head.weight, kept.network.head.weight)
 
 
+def test_an_epoch_without_a_number_is_best_only_until_there_is_one() -> None:
+    training = new()
+    training.best["value"] = float("nan")
+    assert training._is_best(7.0)
+    training.best["value"] = 7.0
+    assert not training._is_best(float("nan"))
+    assert training._is_best(6.0)
+    assert not training._is_best(8.0)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_a_reason() -> None:
     training = new(TINY)
     with torch.no_grad():
