@@ -9,7 +9,8 @@ from ui import forms
 from unet_core import presets, runs
 from unet_core.config import TrainConfig
 from unet_core.records import Cursor
-from unet_core.runs import Run, Status
+from unet_core.runs import Run
+from unet_core.status import Status
 
 # The badge's colour of a state, as Streamlit names it.
 COLORS = {

@@ -8,7 +8,8 @@ import streamlit as st
 
 from ui import curves, run_state
 from unet_core import runs
-from unet_core.runs import Run, Status
+from unet_core.runs import Run
+from unet_core.status import Status
 
 MEASURES = {
     "Validation Dice": "val_dice",

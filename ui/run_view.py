@@ -5,7 +5,8 @@ import streamlit as st
 
 from ui import curves, page, run_state
 from unet_core import runs
-from unet_core.runs import Run, Status
+from unet_core.runs import Run
+from unet_core.status import Status
 
 TICK_SECONDS = 1.0
 PICTURES = 4  # the fixed validation images

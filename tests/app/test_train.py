@@ -12,7 +12,9 @@ import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from unet_core import cli, commands, datasets, presets, runs, slots
+from ui import page, run_form
+from unet_core import cli, commands, datasets, device, presets, runs, slots
+from unet_core.status import Status
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 QUICK = presets.preset("quick").config.replace(data="synthetic-nuclei")
@@ -71,7 +73,7 @@ def add_previews(run: runs.Run, epoch: int) -> None:
 
 def set_status(run: runs.Run, **about) -> None:
     now = time.time()
-    runs.write_status(run, runs.Status(created_at=now - 60, started_at=now - 50, **about))
+    runs.write_status(run, Status(created_at=now - 60, started_at=now - 50, **about))
 
 
 @pytest.fixture
@@ -180,19 +182,85 @@ def test_a_data_folder_with_unpaired_files_is_named_and_cannot_start(
     assert app.button(key="start").disabled
 
 
+def test_weights_for_another_number_of_classes_are_refused_before_the_start() -> None:
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-shapes").run()
+    app.text_input(key="new-quick-synthetic-shapes-class_weights").set_value("1, 2").run()
+    assert "class_weights must hold 3 numbers for background, line, ellipse" in app.error[0].value
+    assert app.button(key="start").disabled
+
+
+def test_a_device_that_is_not_here_is_refused_before_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nothing = device.Surroundings(
+        cuda=False, cuda_build=False, driver=False, hidden=False, mps=False, gpu_title="",
+        warning="", cores=2,
+    )  # fmt: skip
+    monkeypatch.setattr(device, "look_around", lambda: nothing)
+    page.finding_device().result(timeout=60)
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    app.selectbox(key="new-quick-synthetic-nuclei-device").set_value("cuda").run()
+    assert "device cuda is not to be had here: no GPU was found" in app.error[0].value
+    assert app.button(key="start").disabled
+
+
+def test_time_and_memory_are_estimated_before_the_start() -> None:
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    for _ in range(3):  # the estimate is made anew in another minute
+        run_form._worker.submit(int).result(timeout=120)
+        if app.run().metric:
+            break
+    time_, memory = app.metric
+    assert time_.value.startswith("about ")
+    assert float(memory.value.removesuffix(" GB")) > 0.5
+
+
+def test_start_makes_one_run_also_when_pressed_twice_and_shows_it() -> None:
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    token = app.session_state["_token"]
+    app.button(key="start").click().run()
+    (run,) = runs.list_runs()
+    run.stop()
+    assert app.query_params["run"] == run.id
+    assert run.config == QUICK
+    assert run.status().is_alive
+    # The second click of a double click comes with the form as it was at the first.
+    del app.query_params["run"]
+    del app.session_state["_used_token"]
+    app.session_state["_token"] = token
+    app.run().button(key="start").click().run()
+    assert runs.list_runs() == [run]
+    until = time.monotonic() + 60
+    while run.status().is_alive and time.monotonic() < until:
+        time.sleep(0.1)
+    assert run.status().state == "stopped"
+
+
+def test_after_a_start_the_form_makes_another_run() -> None:
+    app = open_train()
+    first = app.session_state["_token"]
+    app.session_state["_used_token"] = first
+    app.run()
+    assert app.session_state["_token"] != first
+
+
 def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
-    run = make_run(3, seconds=75.0)
+    run = make_run(3, seconds=75.0, best_epoch=2)
     app = open_train(run=run.id)
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Validation Dice"] == "0.830"
-    assert shown["Validation loss"] == "0.367"
+    assert shown["Validation Dice"] == "0.820"
+    assert shown["Validation loss"] == "0.55"
     assert shown["Trained for"] == "1 min 15 s"
     assert shown["Time left"] == "–"
     loss, dice = charts(app)
     assert [line["name"] for line in loss["series"]] == [
         "training, each step", "training", "validation",
     ]  # fmt: skip
-    assert dice["series"][1]["markPoint"]["data"] == [{"coord": [3, 0.83]}]
+    assert dice["series"][1]["markPoint"]["data"] == [{"coord": [2, 0.82]}]
     assert len(app.get("image")) == 12
     assert app.select_slider[0].value == 3
 
