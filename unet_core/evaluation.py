@@ -3,7 +3,7 @@
 Axes: C channels, H rows, W columns.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -79,11 +79,12 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def read_pairs(true_folder: Path, pred_folder: Path) -> list[Pair]:
+def read_pairs(true_folder: Path, pred_folder: Path) -> Iterator[Pair]:
     """The label images of two folders, paired by file stem; a trailing `_labels` is ignored.
 
-    Pictures (with colours) and tables are skipped. Raises ValueError that names a label file
-    without a partner, one that is no label image, or two of different shapes.
+    Read one pair at a time, so that a large folder fits into memory. Pictures (with colours, or
+    `a.tif` beside `a_labels.tif`) and tables are skipped. Raises ValueError that names a label
+    file without a partner, one that is no label image, or two of different shapes.
     """
     stems = [_label_files(folder) for folder in (true_folder, pred_folder)]
     if alone := sorted(set(stems[0]) ^ set(stems[1])):
@@ -93,7 +94,6 @@ def read_pairs(true_folder: Path, pred_folder: Path) -> list[Pair]:
         raise ValueError(f"{path} has no {side} of the same name{more}: every label file needs one")
     if not stems[0]:
         raise ValueError(f"there are no label images in {true_folder}")
-    pairs = []
     for stem in sorted(stems[0]):
         true_HW, pred_HW = (_read_labels(files[stem]) for files in stems)
         if true_HW.shape != pred_HW.shape:
@@ -101,18 +101,21 @@ def read_pairs(true_folder: Path, pred_folder: Path) -> list[Pair]:
                 f"{stem}: truth and prediction must have one shape, "
                 f"got {true_HW.shape} and {pred_HW.shape}"
             )
-        pairs.append(Pair(stem, true_HW, pred_HW))
-    return pairs
+        yield Pair(stem, true_HW, pred_HW)
 
 
 def _label_files(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder")
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in (".tif", ".tiff", ".png") or path.name.startswith("."):
-            continue
-        if path.stem.endswith(("_overlay", "_probabilities")):
+    paths = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".tif", ".tiff", ".png") and not path.name.startswith(".")
+    ]
+    stems = {path.stem for path in paths}
+    for path in paths:
+        if path.stem.endswith(("_overlay", "_probabilities")) or f"{path.stem}_labels" in stems:
             continue
         if path.suffix.lower() == ".png" and _has_colours(path):
             continue
@@ -171,25 +174,35 @@ def predict_split(
 
     Raises ValueError for an unknown or absent data set, or one without labelled objects.
     """
+    names = datasets.sample_names(data, split, scheme=scheme)
+    if 0 < limit < len(names):
+        names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
+    return list(_predict(trained, data, split, names, flips=flips, on_progress=on_progress))
+
+
+def _predict(
+    trained: Trained,
+    data: str,
+    split: str,
+    names: list[str],
+    *,
+    flips: bool,
+    on_progress: Progress | None,
+) -> Iterator[Predicted]:
     from unet_core import inference
 
     if datasets.info(data).labels != "instances":
         raise ValueError(f"{data} has classes, not objects: there is nothing to match")
-    names = datasets.sample_names(data, split, scheme=scheme)
-    if 0 < limit < len(names):
-        names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
     train = trained.config.train
-    found = []
     for done, name in enumerate(names, start=1):
         sample = datasets.load(data, split, name)
         if sample.labels_HW is None:
             raise ValueError(f"{data} {split} has no truth: nobody has labelled it")
         prob_CHW = inference.predict(trained, sample.image_HW, flips=flips)
         decoded = targets.decode(prob_CHW, train.target, train.boundary)
-        found.append(Predicted(name, *decoded, sample.labels_HW))
+        yield Predicted(name, *decoded, sample.labels_HW)
         if on_progress:
             on_progress(done, len(names))
-    return found
 
 
 def evaluate(
@@ -211,12 +224,11 @@ def evaluate(
     if scheme is None and config.train.data == data:
         scheme = config.train.scheme
     chosen = segmentation or config.segmentation
-    predicted = predict_split(
-        trained, data, split, scheme=scheme, flips=flips, on_progress=on_progress
-    )
+    names = datasets.sample_names(data, split, scheme=scheme)
+    # One image at a time: a whole set's probabilities would take a gigabyte.
     pairs = (
         Pair(one.name, one.true_HW, instances.segment(one.foreground_HW, one.boundary_HW, chosen))
-        for one in predicted
+        for one in _predict(trained, data, split, names, flips=flips, on_progress=on_progress)
     )
     about = {
         "data": data,
@@ -245,14 +257,13 @@ def tune(
         {"marker_threshold": marker, "boundary_weight": weight}
         for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0, 4.0))
     ]
+    has_markers = best.method == "watershed"
     groups = [
-        markers if best.method == "watershed" else [],
+        markers if has_markers else [],
         [{"threshold": value} for value in np.arange(6, 15) / 20],
-        [{"marker_threshold": value} for value in np.arange(2, 18) / 20],
+        [{"marker_threshold": value} for value in np.arange(2, 18) / 20] if has_markers else [],
         [{"min_size": value} for value in _sizes(config)],
     ]
-    if best.method != "watershed":
-        groups[2] = []
     best_score, done, total = _mean_ap(predicted, best), 0, sum(map(len, groups))
     for group in groups:
         start = best

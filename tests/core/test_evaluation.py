@@ -74,6 +74,15 @@ def test_folders_are_paired_by_stem_and_pictures_and_tables_are_skipped(tmp_path
     assert [(row["name"], row["f1"]) for row in document["per_image"]] == [("a", 1.0), ("b", 0.0)]
 
 
+def test_labels_written_beside_their_picture_are_the_labels(tmp_path: Path) -> None:
+    true, pred = tmp_path / "true", tmp_path / "pred"
+    write(true, "a.tif", squares(0).astype(np.uint16))
+    write(pred, "a.tif", np.full((20, 60), 99, np.uint8))
+    write(pred, "a_labels.tif", squares(0).astype(np.uint16))
+    document = evaluation.score(evaluation.read_pairs(true, pred))
+    assert [row["f1"] for row in document["per_image"]] == [1.0]
+
+
 @pytest.mark.parametrize(
     ("name", "array", "words"),
     [
@@ -101,14 +110,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         write(tmp_path / folder, "a.tif", squares(0).astype(np.uint16))
         (tmp_path / folder / "b.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"b\.png: The file is not a PNG"):
-        evaluation.read_pairs(tmp_path / "true", tmp_path / "pred")
+        list(evaluation.read_pairs(tmp_path / "true", tmp_path / "pred"))
 
 
 def test_folders_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a folder"):
-        evaluation.read_pairs(tmp_path / "no", tmp_path)
+        list(evaluation.read_pairs(tmp_path / "no", tmp_path))
     with pytest.raises(ValueError, match="no label images"):
-        evaluation.read_pairs(tmp_path, tmp_path)
+        list(evaluation.read_pairs(tmp_path, tmp_path))
 
 
 def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
