@@ -94,9 +94,11 @@ def _load_pair(sample: str, place: Path) -> Sample:
         raise ValueError(f"there is no sample {sample!r} in {place}")
     if not mask.is_file():
         raise ValueError(f"the image {sample}.tif in {place} has no mask")
-    image_HW, labels_HW = _read_plane(path), _read_plane(mask).astype(np.int32)
+    image_HW, labels_HW = _read_plane(path), _read_plane(mask)
     _check_equal_shapes(sample, image_HW, labels_HW)
-    return Sample(sample, image_HW, labels_HW, None, path)
+    if labels_HW.dtype.kind not in "uib" or labels_HW.min() < 0:
+        raise ValueError(f"{mask} must hold labels, whole numbers from 0, got {labels_HW.dtype}")
+    return Sample(sample, image_HW, labels_HW.astype(np.int32), None, path)
 
 
 def _load_section(sample: str, place: Path) -> Sample:

@@ -306,6 +306,14 @@ def test_a_mask_that_vanished_after_listing_is_named(small_dsb: Path) -> None:
         datasets.load("dsb2018", "train", "a")
 
 
+@pytest.mark.parametrize("value", [0.5, np.int16(-1)])
+def test_a_mask_that_holds_no_labels_is_named(small_dsb: Path, value: float) -> None:
+    mask = small_dsb / "train" / "masks" / "a.tif"
+    tifffile.imwrite(mask, np.full((20, 24), value))
+    with pytest.raises(ValueError, match=r"masks/a.tif must hold labels, whole numbers from 0"):
+        datasets.load("dsb2018", "train", "a")
+
+
 def test_a_file_that_is_no_grey_tiff_is_named(small_dsb: Path) -> None:
     path = small_dsb / "train" / "images" / "a.tif"
     path.write_bytes(path.read_bytes()[:60])
