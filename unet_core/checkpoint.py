@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from unet_core import records, runs
+from unet_core import records, runs, targets
 from unet_core.config import ModelConfig
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ def read_config(name: str | os.PathLike[str]) -> ModelConfig:
     if "config" not in metadata:
         raise ValueError(f"{path.name} holds weights of another program: it has no configuration")
     try:
-        return ModelConfig.from_dict(json.loads(metadata["config"]))
+        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        if targets.channel_names(config.train.target, config.outputs) != config.outputs:
+            raise ValueError(f"target {config.train.target} has other outputs: {config.outputs}")
+        return config
     except ValueError as problem:
         raise ValueError(f"the configuration in {path.name} does not fit: {problem}") from None
 

@@ -81,6 +81,8 @@ def test_wrong_files_are_refused_in_one_sentence(
     header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])
     bad_config = {"config": json.dumps({"train": {}, "outputs": ["a"], "wombat": 1})}
     fewer = {"config": header["__metadata__"]["config"].replace("[4, 8]", "[4, 16]")}
+    about = json.loads(header["__metadata__"]["config"])
+    other = {"config": json.dumps(about | {"outputs": ["one", "two", "three"]})}
     tensors = checkpoint.build(CONFIG).state_dict()
     files = {
         "empty": (b"", "is not a safetensors file"),
@@ -94,10 +96,12 @@ def test_wrong_files_are_refused_in_one_sentence(
     save_file(tensors, tmp_path / "foreign.safetensors")
     save_file(tensors, tmp_path / "unknown.safetensors", metadata=bad_config)
     save_file(tensors, tmp_path / "misfit.safetensors", metadata=fewer)
+    save_file(tensors, tmp_path / "outputs.safetensors", metadata=other)
     words = {name: said for name, (_, said) in files.items()} | {
         "torch": "PyTorch pickle",
         "foreign": "weights of another program",
         "unknown": "unknown setting 'wombat'",
+        "outputs": "has other outputs",
         "misfit": "do not fit their own configuration",
     }
     for name, said in words.items():
