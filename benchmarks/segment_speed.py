@@ -28,8 +28,7 @@ def probabilities(
         train = trained.config.train
         prob_CHW = inference.predict(trained, pixels_HW)
         foreground, boundary = targets.decode(prob_CHW, train.target, train.boundary)
-        if boundary is not None:
-            return foreground, boundary, trained.config.segmentation, "the shipped model"
+        return foreground, boundary, trained.config.segmentation, "the shipped model"
     rng = np.random.default_rng(0)
 
     def blur(mask_HW: np.ndarray, gain: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Make a finished run a shipped checkpoint: `python -m scripts.ship RUN NAME --sentence "..."`.
+"""Make a finished run a shipped checkpoint: `python -m scripts.ship --help`.
 
 Stores the weights as float16, scores the stored file once on the test images, and writes the card:
 scores, command, commit, device, time. The thresholds are those that the run chose on its

@@ -139,7 +139,7 @@ class Layer:
 def layers(network: UNet, height: int, width: int) -> list[Layer]:
     """A row per layer, in the order of computation, for one image of the given size.
 
-    Shapes are traced on the `meta` device: no pixel is computed and no memory taken.
+    Shapes are traced on the `meta` device: no pixel is computed, no memory taken for features.
     Activations count as layers without parameters.
     """
     return list(_trace(network, height, width))
