@@ -19,6 +19,7 @@ DASHES = ("solid", "dashed", "dotted")
 
 # A line on the screen has about this many pixels; more points cost traffic and show nothing.
 MOST_POINTS = 1200
+MOST_DOTS = 40  # more of them hide the line
 
 Option = dict[str, Any]
 
@@ -150,7 +151,7 @@ def _line(
         "type": "line",
         "name": name,
         "data": points,
-        "showSymbol": not thin or len(points) == 1,
+        "showSymbol": len(points) == 1 or (not thin and len(points) <= MOST_DOTS),
         "symbolSize": 6,
         "lineStyle": {"color": color, "width": 1.3 if thin else 2.4, "type": dash},
         "itemStyle": {"color": color},

@@ -213,20 +213,7 @@ def _show_predictions(run: Run) -> None:
     if not epochs:
         return
     st.subheader("Predictions on fixed validation images", anchor=False)
-    key = f"epoch-{run.id}"
-    chosen = st.session_state.get(key)
-    if f"{key}-held" not in st.session_state or chosen not in epochs:
-        st.session_state[key] = epochs[-1]
-    epoch = epochs[-1]
-    if len(epochs) > 1:
-        epoch = st.select_slider(
-            "Epoch",
-            epochs,
-            key=key,
-            on_change=_hold_epoch,
-            args=(key, epochs[-1]),
-            help="Go back through the epochs; at the right end the newest is shown.",
-        )
+    epoch = _choose_epoch(run, epochs) if len(epochs) > 1 else epochs[-1]
     rows: dict[str, str | int] = {
         "Image": "image",
         "Truth": "truth",
@@ -240,12 +227,25 @@ def _show_predictions(run: Run) -> None:
                     st.image(path.read_bytes(), width=240, output_format="PNG")
 
 
-def _hold_epoch(key: str, newest: int) -> None:
-    """Stay at an epoch that was gone back to; follow again from the right end."""
-    if st.session_state[key] == newest:
-        st.session_state.pop(f"{key}-held", None)
-    else:
-        st.session_state[f"{key}-held"] = True
+def _choose_epoch(run: Run, epochs: list[int]) -> int:
+    """The epoch to show: the newest, until a person goes back to another one.
+
+    While it follows, each new epoch brings a new slider: a browser sends the value that the page
+    has set back as if a person had chosen it, and too late.
+    """
+    newest = epochs[-1]
+    anchor, last = st.session_state.get(f"_epoch-{run.id}", (newest, newest))
+    chosen = st.session_state.get(f"epoch-{run.id}-{anchor}", last)
+    if chosen == last or chosen not in epochs:
+        anchor = newest
+    st.session_state[f"_epoch-{run.id}"] = (anchor, newest)
+    return st.select_slider(
+        "Epoch",
+        epochs,
+        value=newest,
+        key=f"epoch-{run.id}-{anchor}",
+        help="Go back through the epochs; at the right end the newest is shown.",
+    )
 
 
 def _show_log(run: Run) -> None:

@@ -119,3 +119,9 @@ def test_the_axis_ends_with_the_curve_and_names_its_end_only_when_round(
     axis = curves.loss(NOTHING, steps, steps_per_epoch=10)["xAxis"]
     assert axis["max"] == last / 10
     assert axis["axisLabel"]["showMaxLabel"] is is_round
+
+
+def test_many_epochs_are_a_line_without_dots() -> None:
+    for count, dots in ((curves.MOST_DOTS, True), (curves.MOST_DOTS + 1, False)):
+        many = pd.DataFrame({"epoch": range(1, count + 1), "val_dice": 0.5})
+        assert lines(curves.dice(many))["validation"]["showSymbol"] is dots
