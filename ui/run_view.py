@@ -10,6 +10,7 @@ from unet_core.status import Status
 
 TICK_SECONDS = 1.0
 PICTURES = 4  # the fixed validation images
+LOG_LINES = 40  # of its end, where the news is
 BEST = "Of the best epoch so far, whose weights are kept."
 
 
@@ -251,7 +252,8 @@ def _choose_epoch(run: Run, epochs: list[int]) -> int:
 def _show_log(run: Run) -> None:
     fold = st.expander("Log", key="log", on_change="rerun")
     if fold.open:
-        fold.code(run.log() or "Nothing yet.", language=None, height=260, wrap_lines=True)
+        lines = run.log().splitlines()[-LOG_LINES:]
+        fold.code("\n".join(lines) or "Nothing yet.", language=None, wrap_lines=True)
 
 
 def _show_settings(run: Run) -> None:

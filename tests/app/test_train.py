@@ -224,7 +224,6 @@ def test_start_makes_one_run_also_when_pressed_twice_and_shows_it() -> None:
     token = app.session_state["_token"]
     app.button(key="start").click().run()
     (run,) = runs.list_runs()
-    run.stop()
     assert app.query_params["run"] == run.id
     assert run.config == QUICK
     assert run.status().is_alive
@@ -234,10 +233,23 @@ def test_start_makes_one_run_also_when_pressed_twice_and_shows_it() -> None:
     app.session_state["_token"] = token
     app.run().button(key="start").click().run()
     assert runs.list_runs() == [run]
+    run.stop()
     until = time.monotonic() + 60
     while run.status().is_alive and time.monotonic() < until:
         time.sleep(0.1)
     assert run.status().state == "stopped"
+
+
+def test_a_folder_that_cannot_hold_runs_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("UNET_RUNS", str(tmp_path / "file" / "runs"))
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    assert "The computer could not do this: Not a directory" in app.error[0].value
 
 
 def test_after_a_start_the_form_makes_another_run() -> None:
