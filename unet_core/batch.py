@@ -3,7 +3,8 @@
 Axes: H rows, W columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def segment_files(
 ) -> Batch:
     """Segment files by a recipe (its own list of files is replaced) and write the results to `out`.
 
-    Files that cannot be read are named with a sentence and left out. The model is loaded when the
+    Files that cannot be read or segmented are named with a sentence and left out. The model is loaded when the
     first file was found good, so that a mistake is told at once. Raises ValueError where one result
     would overwrite another, or one of the files.
     """
@@ -79,25 +80,39 @@ def segment_files(
     for index, path in enumerate(paths):
         if on_progress:
             on_progress(index, len(paths))
-        try:
-            picture = images.take_plane(
-                images.read_image(path),
-                plane=recipe.plane,
-                channel=recipe.channel,  # type: ignore[arg-type]  # the recipe has checked it
-            )
-        except ValueError as error:
-            if not is_deliberate(error):
-                raise
-            failed[str(path)] = " ".join(str(error).split())
+        with _naming(path, failed):
+            picture = _read_file(path, recipe)
+        if str(path) in failed:
             continue
+        # A model that cannot be loaded is no fault of this file: it ends everything.
         trained = trained or checkpoint.load(recipe.model, device=device)
-        done.append(_segment_file(path, picture, trained, recipe, out))
+        with _naming(path, failed):
+            done.append(_segment_file(path, picture, trained, recipe, out))
     if done:
         recipe = recipe.replace(
             files=tuple(one.file for one in done), files_sha256=tuple(one.sha256 for one in done)
         )
         export.write_recipe(out, recipe)
     return Batch(out=out, recipe=recipe, done=done, failed=failed)
+
+
+@contextmanager
+def _naming(path: Path, failed: dict[str, str]) -> Iterator[None]:
+    """Note what is wrong with a file, and go on after it; faults of ours pass through."""
+    try:
+        yield
+    except ValueError as error:
+        if not is_deliberate(error):
+            raise
+        failed[str(path)] = " ".join(str(error).split())
+
+
+def _read_file(path: Path, recipe: Recipe) -> images.Image:
+    return images.take_plane(
+        images.read_image(path),
+        plane=recipe.plane,
+        channel=recipe.channel,  # type: ignore[arg-type]  # the recipe has checked it
+    )
 
 
 def _segment_file(

@@ -67,6 +67,22 @@ def test_good_files_are_finished_and_bad_ones_named(
         assert labels_HW.max() == one.objects
 
 
+def test_a_file_too_large_for_the_network_is_named_and_the_next_one_done(
+    tmp_path: Path, recipe: Recipe, rng: np.random.Generator
+) -> None:
+    good = [picture(tmp_path / name, rng) for name in ("a.tif", "z.tif")]
+    big = picture(tmp_path / "big.tif", rng, (1500, 1000))  # 600 megapixels after scaling
+    found = batch.segment_files(
+        [good[0], big, good[1]], tmp_path / "out", recipe.replace(scale=20.0), device="cpu"
+    )
+    assert [one.file for one in found.done] == [str(path) for path in good]
+    assert list(found.failed) == [str(big)]
+    assert "scale" in found.failed[str(big)]
+    assert found.recipe.files == tuple(map(str, good))
+    assert (tmp_path / "out" / "recipe.json").is_file()
+    assert not list((tmp_path / "out").glob("big*"))
+
+
 def test_the_labels_are_those_of_the_pages_own_path(
     tmp_path: Path, recipe: Recipe, rng: np.random.Generator
 ) -> None:
