@@ -69,7 +69,7 @@ def save(path: Path, trained: Trained, *, half: bool = False) -> None:
     `half` stores convolution weights as float16, half the size; the small vectors of BatchNorm
     stay float32, since a variance may exceed float16.
     """
-    from safetensors.torch import save_file
+    from safetensors import torch as safetensors
 
     tensors = {}
     for key, value in trained.network.state_dict().items():
@@ -77,10 +77,8 @@ def save(path: Path, trained: Trained, *, half: bool = False) -> None:
         tensors[key] = value.half() if half and value.ndim == 4 else value
     metadata = {"config": json.dumps(trained.config.to_dict())}
     with records.replacing(path) as draft:
-        try:
-            save_file(tensors, draft, metadata=metadata)
-        except SafetensorError as problem:  # it wraps a full disk in words of its own
-            raise OSError(str(problem)) from None
+        # Not save_file: what it writes only its owner may read, also on a shared server.
+        draft.write_bytes(safetensors.save(tensors, metadata=metadata))
 
 
 def read_config(name: str | os.PathLike[str]) -> ModelConfig:

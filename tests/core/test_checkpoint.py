@@ -42,6 +42,12 @@ def test_a_saved_network_comes_back_whole(tmp_path: Path, half: bool) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["net.safetensors"]  # nothing half-written
 
 
+def test_whoever_may_read_other_files_may_read_a_checkpoint(saved: tuple[Path, Trained]) -> None:
+    other = saved[0].with_name("other")
+    other.touch()
+    assert saved[0].stat().st_mode == other.stat().st_mode
+
+
 def test_half_halves_the_file(tmp_path: Path) -> None:
     config = CONFIG.replace(train=TrainConfig(channels=(32, 64)))
     trained = Trained(config, checkpoint.build(config))
