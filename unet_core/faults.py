@@ -1,8 +1,11 @@
 """What to tell people about an exception: one sentence, and whose fault it was."""
 
+import dis
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+
+OWN = Path(__file__).parent
 
 
 def explain(error: BaseException) -> str:
@@ -40,14 +43,20 @@ def is_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def is_deliberate(error: BaseException) -> bool:
-    """Whether it is a ValueError that this package raised for the caller, and no fault of it."""
+def is_deliberate(error: BaseException, *more: Path) -> bool:
+    """Whether a ValueError was raised on purpose, by code in this package or in `more` folders.
+
+    Functions written in C leave no trace of their own: what `int("x")` raises seems to come from
+    our line, which is told by the instruction there: it is a call, and not a `raise`.
+    """
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    own = Path(__file__).parent
-    is_own = last is not None and Path(last.tb_frame.f_code.co_filename).parent == own
-    return isinstance(error, ValueError) and is_own
+    if last is None or not isinstance(error, ValueError):
+        return False
+    code = last.tb_frame.f_code
+    is_own = Path(code.co_filename).parent in (OWN, *more)
+    return is_own and code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,5 +1,7 @@
 import errno
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from unet_core import faults
@@ -31,6 +33,29 @@ def test_a_value_error_from_elsewhere_is_a_bug() -> None:
     error = caught(lambda: int("x"))
     assert faults.exit_code(error) == 1
     assert "ValueError" in faults.explain(error)
+
+
+def run_as(path: Path, source: str) -> BaseException:
+    """What a line of some file raises."""
+    return caught(lambda: exec(compile(source, path, "exec"), {"np": np}))
+
+
+@pytest.mark.parametrize(
+    "source", ['int("x")', "list(zip([1], [1, 2], strict=True))", "np.zeros(2) + np.zeros(3)"]
+)
+def test_what_a_function_in_c_raises_in_this_package_is_a_bug(source: str) -> None:
+    error = run_as(faults.OWN / "model.py", source)
+    assert isinstance(error, ValueError)
+    assert faults.exit_code(error) == 1
+    again = f"try:\n    {source}\nexcept ValueError:\n    raise"
+    assert faults.exit_code(run_as(faults.OWN / "model.py", again)) == 1
+
+
+def test_what_another_folder_raises_is_deliberate_only_where_that_is_named(tmp_path: Path) -> None:
+    error = run_as(tmp_path / "form.py", 'raise ValueError("no")')
+    assert not faults.is_deliberate(error)
+    assert faults.is_deliberate(error, tmp_path)
+    assert not faults.is_deliberate(run_as(tmp_path / "form.py", 'int("x")'), tmp_path)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
