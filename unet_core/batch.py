@@ -69,9 +69,9 @@ def segment_files(
 ) -> Batch:
     """Segment files by a recipe (its own list of files is replaced) and write the results to `out`.
 
-    Files that cannot be read or segmented are named with a sentence and left out. The model is loaded when the
-    first file was found good, so that a mistake is told at once. Raises ValueError where one result
-    would overwrite another, or one of the files.
+    Files that cannot be read or segmented are named with a sentence and left out. The model is
+    loaded when the first file was found good, so that a mistake is told at once. Raises ValueError
+    where one result would overwrite another, or one of the files.
     """
     _refuse_clashes(paths, out)
     trained: Trained | None = None
