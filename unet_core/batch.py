@@ -81,13 +81,13 @@ def segment_files(
         if on_progress:
             on_progress(index, len(paths))
         with _naming(path, failed):
-            picture = _read_file(path, recipe)
+            sha256, picture = _read_file(path, recipe)
         if str(path) in failed:
             continue
         # A model that cannot be loaded is no fault of this file: it ends everything.
         trained = trained or checkpoint.load(recipe.model, device=device)
         with _naming(path, failed):
-            done.append(_segment_file(path, picture, trained, recipe, out))
+            done.append(_segment_file(path, sha256, picture, trained, recipe, out))
     if done:
         recipe = recipe.replace(
             files=tuple(one.file for one in done), files_sha256=tuple(one.sha256 for one in done)
@@ -107,16 +107,19 @@ def _naming(path: Path, failed: dict[str, str]) -> Iterator[None]:
         failed[str(path)] = " ".join(str(error).split())
 
 
-def _read_file(path: Path, recipe: Recipe) -> images.Image:
-    return images.take_plane(
-        images.read_image(path),
+def _read_file(path: Path, recipe: Recipe) -> tuple[str, images.Image]:
+    """The hash of a file and its picture, both of the same bytes even while it is replaced."""
+    data = images.read_bytes(path)
+    picture = images.take_plane(
+        images.read_image(data),
         plane=recipe.plane,
         channel=recipe.channel,  # type: ignore[arg-type]  # the recipe has checked it
     )
+    return images.sha256(data), picture
 
 
 def _segment_file(
-    path: Path, picture: images.Image, trained: Trained, recipe: Recipe, out: Path
+    path: Path, sha256: str, picture: images.Image, trained: Trained, recipe: Recipe, out: Path
 ) -> Segmented:
     found = export.segment(trained, picture.pixels, recipe)
     written = export.write(
@@ -125,7 +128,7 @@ def _segment_file(
     height, width = found.labels_HW.shape
     return Segmented(
         file=str(path),
-        sha256=images.sha256(path.read_bytes()),
+        sha256=sha256,
         objects=int(found.labels_HW.max(initial=0)),
         shape=(height, width),
         pixel_size_um=picture.pixel_size_um,

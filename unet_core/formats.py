@@ -65,7 +65,7 @@ def read_image(path_or_bytes: str | Path | bytes) -> Image:
     Raises ValueError, one sentence: no such file, empty, another format, damaged or cut short,
     more than MAX_PLANE_PIXELS in one plane or MAX_BYTES in all, no pixels.
     """
-    data = _read_bytes(path_or_bytes)
+    data = read_bytes(path_or_bytes)
     try:
         if data.startswith(_PNG_START):
             return _read_png(data)
@@ -83,10 +83,14 @@ def read_image(path_or_bytes: str | Path | bytes) -> Image:
 
 def is_jpeg(path_or_bytes: str | Path | bytes) -> bool:
     """True for a JPEG file, whose pixels are never exactly what was saved."""
-    return _read_bytes(path_or_bytes).startswith(_JPEG_START)
+    return read_bytes(path_or_bytes).startswith(_JPEG_START)
 
 
-def _read_bytes(path_or_bytes: str | Path | bytes) -> bytes:
+def read_bytes(path_or_bytes: str | Path | bytes) -> bytes:
+    """The bytes of a file of at most MAX_BYTES; bytes are given back.
+
+    Raises ValueError, one sentence: no such file, too large, empty.
+    """
     if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
         data = bytes(path_or_bytes)
     else:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from unet_core.formats import MAX_BYTES, MAX_PLANE_PIXELS, Image, read_image
+from unet_core.formats import MAX_BYTES, MAX_PLANE_PIXELS, Image, read_bytes, read_image
 from unet_core.stacks import channels, planes, replace_non_finite, take_plane
 from unet_core.truth import Truth, read_truth
 
@@ -26,6 +26,7 @@ __all__ = [
     "invert",
     "normalise",
     "planes",
+    "read_bytes",
     "read_image",
     "read_truth",
     "replace_non_finite",

@@ -1,11 +1,12 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from unet_core import batch, checkpoint, export
+from unet_core import batch, checkpoint, export, images
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.export import Recipe
@@ -93,6 +94,21 @@ def test_the_labels_are_those_of_the_pages_own_path(
     )
     assert found.done[0].objects > 0
     np.testing.assert_array_equal(tifffile.imread(found.done[0].written[0]), expected.labels_HW)
+
+
+def test_the_hash_is_that_of_the_pixels_segmented_also_when_the_file_is_replaced_meanwhile(
+    tmp_path: Path, recipe: Recipe, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = picture(tmp_path / "a.tif", rng)
+    before, segment = path.read_bytes(), export.segment
+
+    def replace_file(*arguments: Any) -> export.Segmented:
+        path.write_bytes(b"another picture")
+        return segment(*arguments)
+
+    monkeypatch.setattr(export, "segment", replace_file)
+    found = batch.segment_files([path], tmp_path / "out", recipe, device="cpu")
+    assert found.done[0].sha256 == images.sha256(before)
 
 
 def test_without_a_good_file_nothing_is_written_and_no_model_is_loaded(
