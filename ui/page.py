@@ -17,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from unet_core import device
+from unet_core import device, faults
 
 FOLDER = Path(__file__).resolve().parent.parent / "pages"
 
@@ -88,18 +88,20 @@ def setup(title: str, explanation: str) -> None:
 def guard() -> Iterator[None]:
     """Show errors as one sentence: `with guard(): ...`, or `@guard()` over a function.
 
-    A ValueError is a mistake that the person can mend, and its sentence says how. Anything else
-    is ours, and leaves its trace in the log under a code that the sentence names.
+    A ValueError that the app or the core raised on purpose is a mistake that the person can mend,
+    and its sentence says how. Anything else is ours, and leaves its trace in the log under a code
+    that the sentence names.
     """
     try:
         yield
-    except ValueError as error:
-        st.error(str(error), icon=":material/info:")
     except OSError as error:
         _log.exception("the surroundings failed")
         where = f" ({error.filename})" if error.filename else ""
         st.error(f"The computer could not do this: {error.strerror or error}{where}.")
-    except Exception:
+    except Exception as error:
+        if faults.is_deliberate(error, Path(__file__).parent, FOLDER):
+            st.error(str(error), icon=":material/info:")
+            return
         code = secrets.token_hex(3)
         _log.exception("error %s", code)
         st.error(

@@ -4,20 +4,29 @@ import logging
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+
+from unet_core import export
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
-def raise_in_guard(kind: str) -> None:
+def raise_in_guard(kind: str, truth: bytes = b"") -> None:
+    import numpy as np
     import streamlit as st
 
-    from ui import page
+    from ui import page, segment_upload
+    from unet_core.config import Segmentation
 
     with page.guard():
         if kind == "mistake":
-            raise ValueError("threshold must be in (0, 1], got 1.7")
+            Segmentation(threshold=1.7)
+        if kind == "misfit":
+            segment_upload.read_truth(truth, None, (5, 5))
+        if kind == "numpy":
+            np.zeros(2) + np.zeros(3)
         if kind == "disk":
             raise OSError(28, "No space left on device", "runs/x/steps.jsonl")
         if kind == "bug":
@@ -27,8 +36,8 @@ def raise_in_guard(kind: str) -> None:
     st.write("the rest of the page")
 
 
-def sentence(kind: str) -> str:
-    app = AppTest.from_function(raise_in_guard, args=(kind,)).run()
+def sentence(kind: str, *more: bytes) -> str:
+    app = AppTest.from_function(raise_in_guard, args=(kind, *more)).run()
     assert not app.exception
     assert [one.value for one in app.markdown] == ["the rest of the page"]
     [error] = app.error
@@ -36,7 +45,12 @@ def sentence(kind: str) -> str:
 
 
 def test_a_mistake_is_shown_in_its_own_words() -> None:
-    assert sentence("mistake") == "threshold must be in (0, 1], got 1.7"
+    assert sentence("mistake") == "threshold must be at most 1, got 1.7"
+
+
+def test_a_mistake_that_the_page_itself_finds_is_shown_in_its_own_words() -> None:
+    truth = export.plane_tiff(np.ones((4, 4), np.uint8))
+    assert sentence("misfit", truth).startswith("The truth must have the image's size")
 
 
 def test_a_full_disk_is_named_with_the_file() -> None:
@@ -45,16 +59,23 @@ def test_a_full_disk_is_named_with_the_file() -> None:
     assert "steps.jsonl" in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "detail", "trace"),
+    [
+        ("bug", "secret detail", "KeyError: 'secret detail'"),
+        ("numpy", "broadcast", "ValueError: operands could not be broadcast"),
+    ],
+)
 def test_a_bug_is_one_kind_sentence_and_a_trace_in_the_log(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, kind: str, detail: str, trace: str
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="unet_workbench"):
-        text = sentence("bug")
-    assert "secret detail" not in text
+        text = sentence(kind)
+    assert detail not in text
     code = re.search(r"under (\w{6})\.$", text)
     assert code
     assert code[1] in caplog.text
-    assert "KeyError: 'secret detail'" in caplog.text
+    assert trace in caplog.text
 
 
 def test_a_script_that_stops_itself_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
