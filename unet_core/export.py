@@ -17,7 +17,7 @@ import numpy as np
 import tifffile
 from PIL import Image as PillowImage
 
-from unet_core import __version__, images, instances, overlay, targets
+from unet_core import __version__, images, instances, overlay, records, targets
 from unet_core.config import Segmentation, Settings, option
 from unet_core.measure import measure
 
@@ -183,15 +183,21 @@ def write(
     paths = []
     for name, content in _results(stem, pixels_HW, segmented, pixel_size_um).items():
         paths.append(folder / name)
-        paths[-1].write_bytes(content)
+        _write_whole(paths[-1], content)
     return paths
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> Path:
     """Write recipe.json, once for all files of a command."""
     path = folder / "recipe.json"
-    path.write_bytes(_recipe_json(recipe))
+    _write_whole(path, _recipe_json(recipe))
     return path
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """All of it or nothing: on a full disk what was there before stays."""
+    with records.replacing(path) as draft:
+        draft.write_bytes(content)
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import shlex
 import zipfile
 from pathlib import Path
@@ -208,6 +209,26 @@ def test_written_files_hold_what_was_found(tmp_path: Path, rng: np.random.Genera
     overlay_HWC = np.asarray(PillowImage.open(paths[1]))
     is_coloured_HW = np.ptp(overlay_HWC.astype(int), axis=2) > 0
     np.testing.assert_array_equal(is_coloured_HW, labels_HW > 0)
+
+
+def test_what_finds_no_room_leaves_what_was_there_before(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    pixels_HW = blobs(rng)
+    labels_HW = instances.components(pixels_HW > 300)
+    paths = export.write(tmp_path, "x", pixels_HW, labelled(labels_HW * 0))
+    paths.append(export.write_recipe(tmp_path, recipe()))
+    before = {path: path.read_bytes() for path in paths}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            export.write(tmp_path, "x", pixels_HW, labelled(labels_HW))
+        with pytest.raises(OSError, match="too large"):
+            export.write_recipe(tmp_path, recipe(scale=2.0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_archive_holds_everything(rng: np.random.Generator) -> None:
