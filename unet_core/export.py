@@ -286,14 +286,12 @@ def _probabilities_tiff(
 
 def _tiff(pixels: np.ndarray, pixel_size_um: float | None, about: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
-    per_cm = 10_000 / pixel_size_um if pixel_size_um else None
     tifffile.imwrite(
         buffer,
         pixels,
         photometric="minisblack",
         compression="zlib",
         metadata=about,
-        resolution=(per_cm, per_cm) if per_cm else None,
-        resolutionunit="CENTIMETER" if per_cm else None,
+        **images.resolution_tags(pixel_size_um),
     )
     return buffer.getvalue()

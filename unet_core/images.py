@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,6 +31,7 @@ __all__ = [
     "read_truth",
     "replace_non_finite",
     "resize",
+    "resolution_tags",
     "sha256",
     "take_plane",
     "to_unit",
@@ -131,9 +132,7 @@ def write_labels(
 ) -> None:
     """Write a label image as deflate TIFF: uint16, or uint32 when a label is above 65 535.
 
-    The pixel size goes into the resolution tags (pixels per centimetre), which ImageJ reads.
-
-    Raises ValueError when labels are not two-dimensional whole numbers from 0.
+    The pixel size goes into its tags. Raises ValueError when labels are not two-dimensional whole numbers from 0.
     """
     import tifffile
 
@@ -146,16 +145,24 @@ def write_labels(
         found = f"{labels_HW.min()} to {labels_HW.max()}"
         raise ValueError(f"labels_HW must be from 0 to 4294967295, got {found}")
     wide = labels_HW.size > 0 and labels_HW.max() > np.iinfo(np.uint16).max
-    per_cm = 1e4 / pixel_size_um if pixel_size_um else None
     tifffile.imwrite(
         path_or_buffer,
         labels_HW.astype(np.uint32 if wide else np.uint16),
         photometric="minisblack",
         compression="zlib",
         metadata=None,
-        resolution=(per_cm, per_cm) if per_cm else None,
-        resolutionunit="CENTIMETER" if per_cm else None,
+        **resolution_tags(pixel_size_um),
     )
+
+
+def resolution_tags(pixel_size_um: float | None) -> dict[str, Any]:
+    """A pixel size as arguments for tifffile, in pixels per centimetre; none where it is unknown.
+
+    ImageJ reads them.
+    """
+    if not pixel_size_um:
+        return {}
+    return {"resolution": (1e4 / pixel_size_um,) * 2, "resolutionunit": "CENTIMETER"}
 
 
 def sha256(data: bytes) -> str:
