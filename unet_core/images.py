@@ -132,7 +132,8 @@ def write_labels(
 ) -> None:
     """Write a label image as deflate TIFF: uint16, or uint32 when a label is above 65 535.
 
-    The pixel size goes into its tags. Raises ValueError when labels are not two-dimensional whole numbers from 0.
+    The pixel size goes into its tags. Raises ValueError when labels are not two-dimensional whole
+    numbers from 0.
     """
     import tifffile
 
