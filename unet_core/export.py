@@ -200,15 +200,6 @@ def _write_whole(path: Path, content: bytes) -> None:
         draft.write_bytes(content)
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe that `write_recipe` wrote. Raises ValueError for anything else."""
-    try:
-        values = json.loads(path.read_bytes())
-    except ValueError:
-        raise ValueError(f"{path} is not a recipe: it does not hold JSON") from None
-    return Recipe.from_dict(values)
-
-
 def archive(
     stem: str,
     pixels_HW: np.ndarray,

@@ -66,6 +66,10 @@ def labelled(labels_HW: np.ndarray) -> export.Segmented:
     return export.Segmented(prob_CHW, prob_CHW[0], prob_CHW[1], labels_HW)
 
 
+def read_recipe(path: Path) -> export.Recipe:
+    return export.Recipe.from_dict(json.loads(path.read_bytes()))
+
+
 def unpack(content: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(content)) as container:
         assert container.testzip() is None
@@ -74,18 +78,8 @@ def unpack(content: bytes) -> dict[str, bytes]:
 
 def test_a_recipe_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
     given = recipe(plane=3, channel="grey", invert=True, scale=1.7, flips=True)
-    assert export.read_recipe(export.write_recipe(tmp_path, given)) == given
+    assert read_recipe(export.write_recipe(tmp_path, given)) == given
     assert given.version == __version__
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("no", "does not hold JSON"), ("[]", "must be a JSON object"), ('{"colour": 1}', "colour")],
-)
-def test_another_file_is_no_recipe(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / "recipe.json").write_text(text)
-    with pytest.raises(ValueError, match=told):
-        export.read_recipe(tmp_path / "recipe.json")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +143,7 @@ def test_the_command_makes_equal_labels(
     assert cli.main([*words, "--out", "out", "--device", "cpu"]) == 0
     written = tmp_path / "out" / f"{path.stem}_labels.tif"
     np.testing.assert_array_equal(tifffile.imread(written), expected.labels_HW)
-    again = export.read_recipe(tmp_path / "out" / "recipe.json")
+    again = read_recipe(tmp_path / "out" / "recipe.json")
     assert again.segmentation == given.segmentation
     assert again.files_sha256 == (images.sha256(path.read_bytes()),)
 
