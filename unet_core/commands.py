@@ -212,7 +212,7 @@ def segment(arguments: argparse.Namespace) -> int:
         model=arguments.model,
         model_sha256=images.sha256(checkpoint.find(arguments.model).read_bytes()),
         segmentation=tuned.with_text(_given(arguments, tuned.to_dict())),
-        channel=int(channel) if channel is not None and channel.isdigit() else channel,
+        channel=int(channel) if channel is not None and channel.isdecimal() else channel,
     )
     others = [name for name in INPUT_OPTIONS if name != "channel"]
     tell = progress(arguments)

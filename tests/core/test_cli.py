@@ -364,6 +364,7 @@ def test_a_plane_of_a_stack_is_chosen(
         ("--plane -1", "plane must be at least 0, got -1"),
         ("--channel red", "channel must be a number from 0, or grey, got 'red'"),
         ("--channel 4", "channel"),
+        ("--channel ²", "channel must be a number from 0, or grey, got '²'"),
         ("--device abacus", "device must be auto, cuda, mps or cpu"),
     ],
 )
