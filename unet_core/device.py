@@ -1,6 +1,7 @@
 """Where the network computes, and why there: a GPU that is silently not used costs people days."""
 
 import functools
+import itertools
 import os
 import shutil
 import time
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+DRIVER_GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +87,7 @@ def look_around() -> Surroundings:
         cuda=cuda,
         cuda_build=torch.version.cuda is not None,
         driver=os.path.exists("/proc/driver/nvidia/version") or bool(shutil.which("nvidia-smi")),
-        hidden=os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"),
+        hidden=visible_gpus() == [],
         mps=torch.backends.mps.is_available(),
         gpu_title=_gpu_title() if cuda else "",
         warning=str(caught[0].message).split("\n")[0] if caught else "",
@@ -130,14 +133,23 @@ def slots(wanted: str = "auto") -> list[str]:
     """
     if wanted == "cpu":
         return ["cpu"]
-    folder = Path("/proc/driver/nvidia/gpus")
-    count = len(list(folder.iterdir())) if folder.is_dir() else 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = len(list(DRIVER_GPUS.iterdir())) if DRIVER_GPUS.is_dir() else 0
+    visible = visible_gpus()
     if visible is not None:
-        count = min(
-            count, len([one for one in visible.split(",") if one.strip() not in ("", "-1")])
-        )
+        count = min(count, len(visible))
     return [f"cuda-{index}" for index in range(count)] or ["cpu"]
+
+
+def visible_gpus() -> list[str] | None:
+    """The GPUs that `CUDA_VISIBLE_DEVICES` lets through, as it names them; None where it is unset.
+
+    What stands behind an empty name or -1 is hidden, too: so CUDA reads it.
+    """
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return None
+    names = (name.strip() for name in listed.split(","))
+    return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from unet_core import runs, slots
+from unet_core import device, runs, slots
 from unet_core.faults import explain, is_deliberate
 from unet_core.recorder import Recorder
 from unet_core.runs import Run, Status
@@ -106,15 +106,13 @@ def _use_slot(slot: str) -> None:
     """Show torch only the GPU whose turn was won."""
     kind, _, index = slot.partition("-")
     if kind == "cuda":
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        names = [name.strip() for name in visible if name.strip()]
+        names = device.visible_gpus()
         os.environ["CUDA_VISIBLE_DEVICES"] = names[int(index)] if names else index
 
 
 def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
     """The training at its first step, or where the saved state left it."""
     recorder.update(state="running", phase="loading")
-    from unet_core import device
     from unet_core.engine import Training
 
     chosen = device.choose(run.config.device)

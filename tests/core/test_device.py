@@ -1,7 +1,11 @@
 """Which device is taken, and whether the reason names the true cause."""
 
+import os
+from pathlib import Path
+
 import pytest
 
+from unet_core import device, training
 from unet_core.device import Surroundings, choose, decide_device, why_no_gpu
 
 
@@ -63,6 +67,43 @@ def test_asking_for_a_gpu_that_is_not_there_is_an_error_and_not_the_cpu(choice: 
 def test_an_unknown_device_is_named() -> None:
     with pytest.raises(ValueError, match="got 'tpu'"):
         decide_device("tpu", surroundings())
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        (None, ["0", "1", "2"]),
+        ("", []),
+        ("-1", []),
+        ("1", ["1"]),
+        (" 2, GPU-5f", ["2", "GPU-5f"]),
+        ("2,-1,0", ["2"]),
+        ("-1,0", []),
+        ("2,,0", ["2"]),
+    ],
+)
+def test_each_slot_shows_torch_its_own_visible_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str | None, names: list[str]
+) -> None:
+    for name in "012":
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(device, "DRIVER_GPUS", tmp_path)
+
+    def surround() -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed or "")  # so that it is undone at the end
+        if listed is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+
+    surround()
+    slots = device.slots()
+    assert slots == ([f"cuda-{index}" for index in range(len(names))] or ["cpu"])
+    assert device.slots("cpu") == ["cpu"]
+    shown = []
+    for slot in slots:
+        surround()
+        training._use_slot(slot)
+        shown.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    assert shown == (names or [listed])
 
 
 def test_this_machine_has_a_device_that_torch_can_use() -> None:
