@@ -152,12 +152,27 @@ def _give_way() -> None:
 
 
 def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
+    """Choose and store segmentation settings; gives why the default ones were kept, if they were.
+
+    The network is trained and saved by now: nothing that happens here may make that a failure.
+    """
+    try:
+        _store_thresholds(training, recorder, stop)
+    except Stopped:
+        return "Stopped while choosing thresholds: the default ones are kept."
+    except OSError as error:
+        why = error.strerror or error
+        return f"Thresholds could not be chosen and saved ({why}): the default ones are kept."
+    return ""
+
+
+def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> None:
     """Choose segmentation settings on the validation images and store them with the weights."""
     from unet_core import checkpoint, datasets, evaluation
 
     config, path = training.config, recorder.run.path / "best.safetensors"
     if datasets.info(config.data).labels != "instances":
-        return ""
+        return
 
     def look(*progress: int) -> None:
         if stop.is_asked():
@@ -166,20 +181,16 @@ def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
     recorder.update(phase="tuning", seconds_left=None)
     recorder.say("Choosing thresholds on the validation images.")
     trained = checkpoint.load(path, device=config.device)
-    try:
-        predicted = evaluation.predict_split(
-            trained,
-            config.data,
-            "val",
-            scheme=config.scheme,
-            limit=config.val_images,
-            on_progress=look,
-        )
-        chosen = evaluation.tune(predicted, trained.config, on_progress=look)
-    except Stopped:
-        return "Stopped while choosing thresholds: the default ones are kept."
+    predicted = evaluation.predict_split(
+        trained,
+        config.data,
+        "val",
+        scheme=config.scheme,
+        limit=config.val_images,
+        on_progress=look,
+    )
+    chosen = evaluation.tune(predicted, trained.config, on_progress=look)
     scheme = datasets.resolve_scheme(config.data, config.scheme)
     tuned_on = f"{len(predicted)} validation images of {config.data}, scheme {scheme}"
     better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
     checkpoint.save(path, checkpoint.Trained(better, trained.network))
-    return ""

@@ -347,6 +347,26 @@ def test_a_state_that_cannot_be_written_fails_leaves_nothing_and_resumes_later(
     assert curve(run) == curve(whole)
 
 
+def test_a_disk_that_is_full_for_the_thresholds_finishes_with_the_default_ones(
+    tiny: TrainConfig,
+) -> None:
+    run = runs.create(tiny.replace(epochs=1))
+    with contextlib.ExitStack() as stack:
+
+        def report(text: str) -> None:
+            if text.startswith("Choosing"):  # the status still fits, the weights do not
+                stack.enter_context(largest_file(5_000))
+
+        outcome = training.train(run, report=report)
+    assert outcome.error is None
+    assert run.status().state == "finished"
+    assert "default" in run.status().reason
+    assert "too large" in run.status().reason
+    assert leftovers(run) == []
+    assert checkpoint.read_config(run.id).tuned_on == ""
+    assert checkpoint.load(run.id, device="cpu").config.train == run.config
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A disk of 128 kB that holds the runs."""
