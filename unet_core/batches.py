@@ -129,9 +129,8 @@ def load(config: TrainConfig) -> TrainingData:
 
 def _samples(config: TrainConfig, split: str) -> Iterator[datasets.Sample]:
     names = datasets.sample_names(config.data, split, scheme=config.scheme)
-    if split == "val" and 0 < config.val_images < len(names):
-        chosen = np.linspace(0, len(names) - 1, config.val_images).round().astype(int)
-        names = [names[index] for index in chosen]
+    if split == "val":
+        names = datasets.pick_evenly(names, config.val_images)
     for name in names:
         yield datasets.load(config.data, split, name)
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from unet_core.statistics import Statistics
 
 NAMES = tuple(SETS)
+
+T = TypeVar("T")
 
 
 def info(name: str) -> DataSet:
@@ -71,6 +73,13 @@ def sample_names(name: str, split: str, *, scheme: str | None = None) -> list[st
         return pool
     chosen = _validation_indices(scheme, len(pool))
     return [sample for index, sample in enumerate(pool) if (index in chosen) == (split == "val")]
+
+
+def pick_evenly(items: Sequence[T], limit: int) -> list[T]:
+    """At most `limit` of some items, from the first to the last at equal distances; 0 means all."""
+    if not 0 < limit < len(items):
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, limit).round().astype(int)]
 
 
 def load(name: str, split: str, sample: str) -> Sample:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unet_core import batches, checkpoint, images, losses, metrics, targets
+from unet_core import batches, checkpoint, datasets, images, losses, metrics, targets
 from unet_core.augment import augment
 from unet_core.batches import Example
 from unet_core.checkpoint import Trained
@@ -223,8 +223,7 @@ class Training:
     def _finish_epoch(self) -> Iterator[Event]:
         started = self.clock()
         validation, previews = _Validation(), []
-        count = min(PREVIEWS, len(self.data.val))
-        shown = np.linspace(0, len(self.data.val) - 1, count).round().astype(int)
+        shown = datasets.pick_evenly(range(len(self.data.val)), PREVIEWS)
         for index, example in enumerate(self.data.val):
             prob_HW = self._validate(example, validation)
             if index in shown:

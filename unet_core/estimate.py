@@ -95,8 +95,8 @@ def _shape_of(config: TrainConfig) -> TrainConfig:
 
 
 def _mean_pixels(data: str, names: list[str]) -> float:
-    chosen = np.linspace(0, len(names) - 1, min(SAMPLED, len(names))).round().astype(int)
-    sizes = [datasets.load(data, "train", names[index]).image_HW.size for index in chosen]
+    chosen = datasets.pick_evenly(names, SAMPLED)
+    sizes = [datasets.load(data, "train", name).image_HW.size for name in chosen]
     return float(np.mean(sizes))
 
 

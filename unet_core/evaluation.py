@@ -174,9 +174,7 @@ def predict_split(
 
     Raises ValueError for an unknown or absent data set, or one without labelled objects.
     """
-    names = datasets.sample_names(data, split, scheme=scheme)
-    if 0 < limit < len(names):
-        names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
+    names = datasets.pick_evenly(datasets.sample_names(data, split, scheme=scheme), limit)
     return list(_predict(trained, data, split, names, flips=flips, on_progress=on_progress))
 
 

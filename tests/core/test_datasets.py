@@ -154,6 +154,25 @@ def test_synthetic_sets_are_there_without_any_file(no_data, name, train, val, te
     assert sample.path is None
 
 
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"),
+    [
+        (10, 4, [0, 3, 6, 9]),
+        (7, 3, [0, 3, 6]),
+        (8, 2, [0, 7]),
+        (5, 1, [0]),
+        (3, 3, [0, 1, 2]),
+        (3, 9, [0, 1, 2]),
+        (3, 0, [0, 1, 2]),
+        (0, 4, []),
+    ],
+)
+def test_some_of_many_are_picked_at_equal_distances(
+    count: int, limit: int, expected: list[int]
+) -> None:
+    assert datasets.pick_evenly(range(count), limit) == expected
+
+
 def test_a_synthetic_sample_does_not_depend_on_what_was_loaded_before() -> None:
     alone = datasets.load("synthetic-nuclei", "train", "nuclei-train-007")
     datasets.load("synthetic-nuclei", "train", "nuclei-train-006")

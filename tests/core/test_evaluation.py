@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image as Picture
 
-from unet_core import evaluation, matching, targets
+from unet_core import batches, checkpoint, evaluation, matching, targets
 from unet_core.config import ModelConfig, TrainConfig
 from unet_core.evaluation import Pair, Predicted
 
@@ -164,3 +164,14 @@ def test_a_network_without_boundary_is_tuned_with_components() -> None:
 def test_without_images_the_defaults_come_back() -> None:
     _, config = planted("foreground+boundary", 0.0)
     assert evaluation.tune([], config) == evaluation.defaults(config)
+
+
+def test_thresholds_are_tuned_on_the_images_that_the_training_validates() -> None:
+    train = TrainConfig(
+        data="synthetic-nuclei", channels=(4, 8), val_images=3, device="cpu", precision="float32"
+    )
+    config = ModelConfig(train=train, outputs=("foreground", "boundary"))
+    trained = checkpoint.Trained(config, checkpoint.build(config).eval())
+    tuned = evaluation.predict_split(trained, train.data, "val", limit=train.val_images)
+    assert [one.name for one in tuned] == [one.name for one in batches.load(train).val]
+    assert len(tuned) == 3
