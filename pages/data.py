@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import cache, data_download, data_sample, data_statistics, page
-from ui.data_choice import choose, start_over
+from ui.choice import choose
 from unet_core import datasets
 from unet_core.catalogue import DataSet
 
@@ -48,6 +48,12 @@ CARDS = f"""<style>
 .st-key-grid button:hover::after {{ box-shadow: 0 0 0 2px var(--st-primary-color); }}
 .st-key-grid button:focus-visible::after {{ box-shadow: 0 0 0 3px var(--st-primary-color); }}
 </style>"""
+
+
+def start_over() -> None:
+    """Forget the page and the sample, since other images are looked at now."""
+    for key in ("page", "sample"):
+        st.session_state.pop(key, None)
 
 
 def choose_set() -> DataSet:

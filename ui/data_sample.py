@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from ui import page, pictures, viewer
-from ui.data_choice import choose, tell_unknown
+from ui.choice import choose, tell_unknown
 from unet_core import datasets, images, overlay, targets, weight_map
 from unet_core.catalogue import DataSet
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 import streamlit as st
 
 from ui import cache, page
-from ui.data_choice import choose as choose_one
+from ui.choice import choose as choose_one
 from ui.segment_upload import choose_upload
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import checkpoint, datasets, export, images, instances, runs

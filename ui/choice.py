@@ -40,9 +40,3 @@ def tell_unknown(label: str, options: list[str], key: str) -> None:
             del st.session_state[key]
     elif asked is not None and asked not in options:
         st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
-
-
-def start_over() -> None:
-    """Forget the page and the sample, since other images are looked at now."""
-    for key in ("page", "sample"):
-        st.session_state.pop(key, None)
