@@ -59,6 +59,13 @@ def link(name: str, *, label: str, icon: str, query: dict[str, str] | None = Non
 
 def navigate() -> st.Page:
     """Draw the menu; gives the page that the address asks for."""
+    st.set_page_config(
+        page_title="U-Net Workbench",
+        # A file of our own, and before the menu: the symbol of a page would be the tab's, too, and
+        # be fetched from the internet.
+        page_icon=str(Path(__file__).parent / "icon.svg"),
+        layout="wide",
+    )
     st.session_state["_menu"] = True
     return st.navigation([named(name) for name in MENU if exists(name)], position="top")
 

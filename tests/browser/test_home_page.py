@@ -36,3 +36,17 @@ def test_a_restarted_server_shows_the_whole_menu_on_a_deep_link(app, open_page) 
     expect(page.get_by_role("link", name="Home")).to_be_visible()
     expect(page.get_by_role("link", name="app", exact=True)).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Train")
+
+
+def test_a_cold_deep_link_fetches_nothing_from_elsewhere(app, chromium) -> None:
+    app.kill(signal.SIGTERM)
+    app.start()
+    page = chromium.new_page()
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto(f"{app.url}/train")
+    page.wait_for_selector("h1")
+    expect(page.get_by_role("link", name="Home")).to_be_visible()
+    page.close()
+    # A page's symbol would be the tab's, too, were the app's own not there before.
+    assert [url for url in addresses if not url.startswith((app.url, "data:", "blob:"))] == []
