@@ -114,7 +114,7 @@ def _epochs(
     x, y = _column(metrics, "epoch"), _column(metrics, column)
     line = _line(name, x, y, color, dash=dash)
     value = y[x == best] if best is not None else y[:0]
-    if value.size and np.isfinite(value[-1]):
+    if best is not None and value.size and np.isfinite(value[-1]):
         line["markPoint"] = {
             "symbol": "path://M10 0l3 7h7l-6 4 2 8-6-5-6 5 2-8-6-4h7z",
             "symbolSize": 16,
@@ -125,7 +125,12 @@ def _epochs(
             "symbol": "none",
             "data": [{"xAxis": best}],
             "lineStyle": {"color": QUIET, "type": "dotted"},
-            "label": {"formatter": f"best: epoch {best}", "color": QUIET},
+            "label": {
+                "formatter": f"best: epoch {best}",
+                "color": QUIET,
+                # Beside its line, towards the middle: above the last epoch it would be cut.
+                "align": "right" if 2 * best > x[-1] else "left",
+            },
             "silent": True,
         }
     return line
@@ -181,6 +186,7 @@ def _chart(lines: list[Option], *, y: str, log: bool = False, empty: str = "") -
         "yAxis": {
             "type": "log" if log else "value",
             "name": y,
+            "nameGap": 22,  # above the label of the best epoch
             "nameTextStyle": {"align": "left"},
             "scale": y != "loss",
         },

@@ -57,6 +57,12 @@ def test_the_best_epoch_is_starred_at_its_own_value() -> None:
     assert drawn["markPoint"]["data"] == [{"coord": [2, 0.8]}]
 
 
+def test_the_label_of_the_best_epoch_stays_inside_the_figure() -> None:
+    for best, align in ((1, "left"), (3, "right")):
+        drawn = lines(curves.dice(METRICS, best=best))["validation"]
+        assert drawn["markLine"]["label"]["align"] == align
+
+
 def test_a_best_epoch_without_a_value_gets_no_star() -> None:
     drawn = lines(curves.loss(METRICS, STEPS, steps_per_epoch=1, best=3))
     assert all("markPoint" not in line for line in drawn.values())
