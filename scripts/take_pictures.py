@@ -53,18 +53,19 @@ def take_all(url: str) -> None:
         )
         page = browser.new_page(viewport={"width": 1400, "height": 940})
         page.set_default_timeout(90_000)
-        take(page, f"{url}/", "Training runs", "home")
-        take(page, f"{url}/data?{SAMPLE}&tab=Sample", "target", "data")
-        take(page, f"{url}/train?run=quick", "Validation Dice", "train")
-        take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "F1 = 2*", "segment")
+        take(page, f"{url}/", "home")
+        take(page, f"{url}/data?{SAMPLE}&tab=Sample", "data")
+        take(page, f"{url}/train?run=quick", "train")
+        take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "segment")
         browser.close()
 
 
-def take(page: Page, url: str, text: str, name: str) -> None:
-    """Picture a page once it shows a text and has drawn its pictures."""
+def take(page: Page, url: str, name: str) -> None:
+    """Picture a page once its script has run and its pictures are drawn."""
     page.goto(url)
-    page.get_by_text(text).first.wait_for()
-    page.wait_for_timeout(4000)
+    page.wait_for_selector("h1")
+    page.wait_for_timeout(6000)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
