@@ -40,7 +40,7 @@ def choose_upload() -> Chosen | None:
     with st.container(horizontal=True):
         plane, channel = _choose_plane(image), _choose_channel(image)
     taken = images.take_plane(image, plane=plane, channel=channel)
-    truth_HW, notes = None, taken.notes
+    truth_HW, notes = None, (*_describe_choice(image, plane, channel), *taken.notes)
     if truth_file is not None:
         with page.guard():
             truth_HW, truth_notes = read_truth(truth_file.getvalue(), plane, taken.pixels.shape)
@@ -100,6 +100,25 @@ def _choose_channel(image: images.Image) -> int | str | None:
         "objects; the grey mix weighs all of them.",
     )
     return names[name]
+
+
+def _describe_choice(
+    image: images.Image, plane: int | None, channel: int | str | None
+) -> list[str]:
+    """What of the file one sees, where it holds several pictures and nobody need have chosen."""
+    found = []
+    if plane is not None:
+        names = images.planes(image)
+        found.append(
+            f"The file is a stack of {len(names)} planes, and this is {names[plane]}: "
+            "choose another one above."
+        )
+    if channel == "grey":
+        found.append(
+            f"The image has {len(images.channels(image))} filled channels, and this is the grey "
+            "mix of all: choose above the one that shows the objects."
+        )
+    return found
 
 
 def read_truth(

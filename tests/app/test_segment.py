@@ -251,6 +251,7 @@ def test_a_stack_offers_its_planes_and_a_colour_picture_its_channels(model: str)
     app = open_page(input="Upload")
     upload(app, tiff(np.stack([image_HW * 0, image_HW, image_HW * 0, image_HW // 2])))
     assert app.select_slider(key="plane").value == "plane 2"
+    assert any("stack of 4 planes, and this is plane 2" in one.value for one in app.caption)
     assert any("one value" in one.value for one in app.warning)
     app.select_slider(key="plane").set_value("plane 1").run()
     assert numbers(app)["Objects found"] == "4"
@@ -259,9 +260,11 @@ def test_a_stack_offers_its_planes_and_a_colour_picture_its_channels(model: str)
     noise_HW = np.random.default_rng(0).integers(0, 30, image_HW.shape).astype(np.uint8)
     upload(app, png(np.stack([noise_HW, image_HW, noise_HW // 2], axis=-1)), "rgb.png")
     assert app.selectbox(key="channel").options == ["grey mix", "red", "green", "blue"]
+    assert any("3 filled channels, and this is the grey mix" in one.value for one in app.caption)
     app.selectbox(key="channel").set_value("green").run()
     assert numbers(app)["Objects found"] == "4"
     assert "--channel 1" in app.code[0].value
+    assert not any("grey mix" in one.value for one in app.caption)
 
     upload(app, png(np.repeat(image_HW[..., None], 3, axis=-1)), "grey.png")
     assert not [one for one in app.selectbox if one.key == "channel"]
