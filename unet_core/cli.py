@@ -16,6 +16,7 @@ import typing
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, NoReturn
 
 from unet_core import __version__, commands, faults
@@ -33,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         given = sys.argv[1:] if words is None else words
         arguments = build_parser().parse_args(_join_negative_numbers(given))
-        code = arguments.command(arguments)
+        code = _carry_out(arguments)
         sys.stdout.flush()
         return code
     except SystemExit as end:  # argparse has said what it had to say
@@ -43,6 +44,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return SURROUNDINGS
     except BaseException as error:
         return _report(error)
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    if not arguments.job:
+        return arguments.command(arguments)
+    from unet_core import worker
+
+    return worker.carry_out(Path(arguments.job), lambda: arguments.command(arguments))
 
 
 def _report(error: BaseException) -> int:
@@ -103,9 +112,14 @@ def _add(found: Any, name: str, command: Any, help: str, epilog: str = "") -> Pa
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(command=command)
+    parser.set_defaults(command=command, job="")
     parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
     return parser
+
+
+def _add_job(parser: Parser) -> None:
+    """The hidden option by which the app lets a command work in the background."""
+    parser.add_argument("--job", metavar="DIR", default="", help=argparse.SUPPRESS)
 
 
 def _add_data(found: Any) -> None:
@@ -188,6 +202,7 @@ def _fill_segment(parser: Parser) -> None:
 
 def _add_evaluate(found: Any) -> None:
     parser = _add(found, "evaluate", commands.evaluate, "score a model on the images of a data set")
+    _add_job(parser)
     _add_model(parser)
     parser.add_argument("--data", metavar="NAME", required=True, help="the data set")
     parser.add_argument(

@@ -3,10 +3,10 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from unet_core import catalogue, presets, runs
 from unet_core.config import TrainConfig
@@ -18,18 +18,33 @@ INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips")
 
 
 def show(arguments: argparse.Namespace, document: Any, lines: list[str]) -> None:
-    """Print the document with --json, else the lines."""
+    """Print the document with --json, else the lines; a job's document is stored, too."""
+    if arguments.job:
+        from unet_core import worker
+
+        worker.write_result(Path(arguments.job), document)
     if arguments.json:
         lines = [json.dumps(document, indent=1, allow_nan=False)]
     for line in lines:
         print(line)
 
 
-def progress(arguments: argparse.Namespace) -> Callable[[str], None]:
-    """Shows a line that the next one overwrites; silent unless a person watches."""
+class Tell(Protocol):
+    """Takes what is being done, and, where a number is known, how much of how many."""
+
+    def __call__(self, text: str, done: int = 0, total: int = 0) -> None:
+        """Show it."""
+
+
+def progress(arguments: argparse.Namespace) -> Tell:
+    """Shows a line that the next one overwrites; silent unless a person or a page watches."""
+    if arguments.job:
+        from unet_core import worker
+
+        return worker.Teller(Path(arguments.job)).tell
     is_watched = sys.stderr.isatty() and not arguments.json
 
-    def tell(text: str) -> None:
+    def tell(text: str, done: int = 0, total: int = 0) -> None:
         if is_watched:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -252,7 +267,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         arguments.split,
         scheme=arguments.scheme,
         flips=arguments.flips,
-        on_progress=lambda done, total: tell(f"image {done} of {total}"),
+        on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
     )
     tell("")
     document = {"model": arguments.model, **document}

@@ -218,7 +218,7 @@ def start(run: Run, *, resume: bool = False) -> Run:
     except Timeout:
         return run
     command = [sys.executable, "-m", "unet_core", "train", "--run", str(run.path.absolute())]
-    _launch(run, command + ["--resume"] * resume)
+    launch(command + ["--resume"] * resume, log=run.path / "log.txt")
     return run
 
 
@@ -241,18 +241,19 @@ def check_start(run: Run, *, resume: bool) -> None:
         raise ValueError(f"run {run.id} has been trained already: resume it, or start a new run")
 
 
-def _launch(run: Run, command: list[str]) -> None:
+def launch(command: list[str], *, log: Path) -> None:
+    """Start a process that outlives this one and returns at once; its complaints go to the log."""
     package = str(Path(__file__).resolve().parent.parent)
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     # Its own session: Ctrl-C or the end of the server does not reach it.
     flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    with open(run.path / "log.txt", "ab") as log:
+    with open(log, "ab") as complaints:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=log,
+            stderr=complaints,
             env=environment,
             start_new_session=True,
             creationflags=flags,

@@ -15,9 +15,9 @@ LEVELS = {
     2: "archive cache device calibration formats stacks truth images synthetic targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "overlay records faults",
-    3: "samples datasets download statistics checkpoint inference batches slots status runs",
+    3: "samples datasets download statistics checkpoint inference batches slots status runs jobs",
     4: "engine estimate evaluation export batch",
-    5: "stopping recorder training commands cli",
+    5: "stopping recorder worker training commands cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 
@@ -25,7 +25,7 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "synthetic matching instances measure weight_map samples datasets download statistics records "
-    "slots status runs overlay export checkpoint targets patches"
+    "slots status runs jobs overlay export checkpoint targets patches"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
