@@ -25,6 +25,7 @@ from unet_core import records, runs
 from unet_core.config import Settings
 from unet_core.slots import GRACE_SECONDS
 
+PATIENCE_SECONDS = 2.0  # a process writes its end before it lets go of the lock
 KEPT = 50  # ended jobs; the oldest go first
 STATES = ("running", "finished", "failed", "stopped", "lost")
 
@@ -164,7 +165,8 @@ class Job:
         grave = self.path.with_name(f".deleted-{secrets.token_hex(3)}-{self.id}")
         try:
             # Renamed first: it vanishes at once for every reader.
-            with FileLock(self.path / "lock", thread_local=False).acquire(timeout=2):
+            lock = FileLock(self.path / "lock", thread_local=False)
+            with lock.acquire(timeout=PATIENCE_SECONDS):
                 self.path.rename(grave)
         except Timeout:
             raise ValueError(refusal) from None
