@@ -14,6 +14,7 @@ Arrays = dict[str, np.ndarray]
 
 KEPT_ON_DISK = 16  # files of each kind; the oldest go first
 KEPT_IN_MEMORY = 16
+LARGE_BYTES = 1_000_000_000  # on disk for each kind of large arrays
 
 _memory: dict[tuple[str, str], Arrays] = {}
 _memory_lock = threading.Lock()
@@ -25,7 +26,9 @@ def folder() -> Path:
     return Path(chosen) if chosen else Path(os.path.expanduser("~")) / ".cache" / "unet-workbench"
 
 
-def remember(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
+def remember(
+    kind: str, key: str, compute: Callable[[], Arrays], *, is_large: bool = False
+) -> Arrays:
     """The arrays stored under a kind and a key; computed and stored when there are none.
 
     A folder that cannot be written costs the next start a computation, nothing else. Whoever gets
@@ -35,6 +38,8 @@ def remember(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
         kind: what it is, in letters, digits and dashes, such as ``statistics``.
         key: everything that decides the values, hashed: hexadecimal digits.
         compute: called without arguments when nothing is stored; returns arrays by name.
+        is_large: for hundreds of megabytes, which are not compressed and not kept in memory; the
+            files of such a kind are bounded by their bytes.
     """
     with _memory_lock:
         if (kind, key) in _memory:
@@ -43,8 +48,10 @@ def remember(kind: str, key: str, compute: Callable[[], Arrays]) -> Arrays:
     arrays = _read(path)
     if arrays is None:
         arrays = compute()
-        _write(path, arrays)
-        _drop_old(path.parent, kind)
+        _write(path, arrays, np.savez if is_large else np.savez_compressed)
+        _drop_old(path.parent, kind, LARGE_BYTES if is_large else None)
+    if is_large:
+        return arrays
     with _memory_lock:
         _memory[kind, key] = arrays
         while len(_memory) > KEPT_IN_MEMORY:
@@ -61,15 +68,19 @@ def _read(path: Path) -> Arrays | None:
         return None
 
 
-def _write(path: Path, arrays: Arrays) -> None:
+def _write(path: Path, arrays: Arrays, save: Callable[..., None]) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as draft, draft.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # names are free
+            save(file, **arrays)
 
 
-def _drop_old(place: Path, kind: str) -> None:
+def _drop_old(place: Path, kind: str, most_bytes: int | None) -> None:
     with contextlib.suppress(OSError):
         files = sorted(place.glob(f"{kind}-*.npz"), key=lambda path: path.stat().st_mtime)
-        for path in files[:-KEPT_ON_DISK]:
+        kept = len(files[-KEPT_ON_DISK:])
+        if most_bytes is not None:
+            sums = np.cumsum([path.stat().st_size for path in reversed(files)])
+            kept = int(np.searchsorted(sums, most_bytes, side="right"))
+        for path in files[: len(files) - kept]:
             path.unlink(missing_ok=True)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,26 @@ def test_old_files_of_a_kind_go_and_no_others() -> None:
     assert len(list(cache.folder().glob("table-*"))) == cache.KEPT_ON_DISK
     assert len(list(cache.folder().glob("keep-*"))) == 1
     assert len(cache._memory) == cache.KEPT_IN_MEMORY
+
+
+def test_large_arrays_are_bounded_by_their_bytes_and_are_not_in_memory(monkeypatch) -> None:
+    large = np.arange(1000.0)  # 8 kB and a little
+    monkeypatch.setattr(cache, "LARGE_BYTES", 20_000)
+    for number in range(4):
+        found = cache.remember("large", f"{number}", lambda: {"values": large}, is_large=True)
+        np.testing.assert_array_equal(found["values"], large)
+        os.utime(cache.folder() / f"large-{number}.npz", (number, number))  # clocks are coarse
+    assert sorted(path.name for path in cache.folder().glob("large-*")) == [
+        "large-2.npz",
+        "large-3.npz",
+    ]
+    assert cache._memory == {}
+    compute = Counted()
+    again = cache.remember("large", "3", compute, is_large=True)
+    np.testing.assert_array_equal(again["values"], large)
+    assert compute.runs == 0
+    cache.remember("large", "4", lambda: {"values": np.arange(9000.0)}, is_large=True)
+    assert list(cache.folder().glob("large-*")) == []  # it alone is too large
 
 
 def test_without_the_variable_the_users_cache_folder_is_used(monkeypatch) -> None:
