@@ -99,6 +99,7 @@ def build_parser() -> Parser:
     _add_train(found)
     _add_segment(found)
     _add_evaluate(found)
+    _add_tune(found)
     _add_score(found)
     return parser
 
@@ -212,6 +213,48 @@ def _add_evaluate(found: Any) -> None:
     parser.add_argument(
         "--flips", action="store_true", help="average over the 8 flips and rotations"
     )
+
+
+def _add_tune(found: Any) -> None:
+    parser = _add(
+        found,
+        "tune",
+        _tune,
+        "find the segmentation settings with the best score on a split",
+        "Tries every foreground threshold with every marker threshold (with every smallest size\n"
+        "for a model without boundary) and tells the best, and which others are as good.",
+    )
+    _add_job(parser)
+    _add_model(parser)
+    parser.add_argument("--data", metavar="NAME", help="the data set (default: the model's)")
+    parser.add_argument(
+        "--split", metavar="SPLIT", default="val", help="which of its images (default: val)"
+    )
+    parser.add_argument("--scheme", help="how training images are divided (default: the model's)")
+    parser.add_argument(
+        "--iou", metavar="N", default="0.5", help="the overlap that makes a hit (default: 0.5)"
+    )
+    parser.add_argument("--measure", metavar="NAME", default="f1", help="f1 (default) or ap")
+    parser.add_argument(
+        "--average", metavar="NAME", default="pooled", help="pooled (default) or by_image"
+    )
+    parser.add_argument(
+        "--flips", action="store_true", help="average over the 8 flips and rotations"
+    )
+    parser.add_argument(
+        "--store", action="store_true", help="write the best settings into the run or the file"
+    )
+    parser.add_argument(
+        "--on-test",
+        action="store_true",
+        help="allow test images; the model says so from then on",
+    )
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from unet_core import tune_command
+
+    return tune_command.tune(arguments)
 
 
 def _add_score(found: Any) -> None:

@@ -16,8 +16,8 @@ LEVELS = {
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "overlay records faults",
     3: "samples datasets download statistics checkpoint inference batches slots status runs jobs",
-    4: "engine estimate evaluation export batch",
-    5: "stopping recorder worker training commands cli",
+    4: "engine estimate evaluation predictions landscape tuning ladder export batch",
+    5: "stopping recorder worker training commands tune_command cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 
