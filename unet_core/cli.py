@@ -213,6 +213,11 @@ def _add_evaluate(found: Any) -> None:
     parser.add_argument(
         "--flips", action="store_true", help="average over the 8 flips and rotations"
     )
+    parser.add_argument(
+        "--ladder",
+        action="store_true",
+        help="also score rules without a network, an untrained one, and perfect ones",
+    )
 
 
 def _add_tune(found: Any) -> None:

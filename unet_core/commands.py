@@ -261,8 +261,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from unet_core import evaluation
 
     tell = progress(arguments)
+    trained = checkpoint.load(arguments.model, device=arguments.device)
     document = evaluation.evaluate(
-        checkpoint.load(arguments.model, device=arguments.device),
+        trained,
         arguments.data,
         arguments.split,
         scheme=arguments.scheme,
@@ -271,9 +272,21 @@ def evaluate(arguments: argparse.Namespace) -> int:
     )
     tell("")
     document = {"model": arguments.model, **document}
+    if arguments.ladder:
+        from unet_core import ladder
+
+        document["ladder"] = ladder.ladder(
+            trained,
+            arguments.data,
+            arguments.split,
+            scheme=arguments.scheme,
+            flips=arguments.flips,
+            on_progress=tell,
+        )
+        tell("")
     where = document["tuned_on"] or "nothing: they are the defaults"
     title = f"{arguments.model} on {arguments.data} {arguments.split}, thresholds tuned on {where}"
-    show(arguments, document, [title, *_score_lines(document)])
+    show(arguments, document, [title, *_score_lines(document), *_ladder_lines(document)])
     return 0
 
 
@@ -296,4 +309,21 @@ def _score_lines(document: dict[str, Any]) -> list[str]:
         for row in document[kind]:
             cells = ("-" if row[name] is None else f"{row[name]:.4f}" for name in names)
             lines.append(f"  {row['iou']:.2f} " + "".join(f"{cell:>11}" for cell in cells))
+    return lines
+
+
+def _ladder_lines(document: dict[str, Any]) -> list[str]:
+    """The same images by other ways, at the first IoU threshold."""
+    rungs = document.get("ladder", [])
+    lines = (
+        [f"{'the ladder, at IoU 0.50':34}{'pooled F1':>11}{'AP':>8}{'by image F1':>14}{'AP':>8}"]
+        if rungs
+        else []
+    )
+    for rung in rungs:
+        scores = (rung[kind][0][name] for kind in ("pooled", "by_image") for name in ("f1", "ap"))
+        cells = ("-" if score is None else f"{score:.3f}" for score in scores)
+        widths = (11, 8, 14, 8)
+        texts = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"  {rung['name']:32}" + "".join(texts))
     return lines
