@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from unet_core import cache, checkpoint, datasets, landscape, matching, predictions
+from unet_core import cache, checkpoint, datasets, landscape, matching, predictions, records
 from unet_core.checkpoint import Trained
 from unet_core.config import Segmentation
 from unet_core.landscape import Aim, Landscape
-from unet_core.runs import Run
 
 MARK = "TEST IMAGES"  # what `tuned_on` begins with where test images have chosen the settings
 SPLITS = {"train": "training", "val": "validation"}
@@ -134,9 +133,10 @@ def check_store(model: str) -> None:
             f"{model} is a shipped model and stays as it is: store the settings in a copy of "
             f"{path.name}, or in a run of your own"
         )
-    run = Run(path.parent)
-    if (run.path / "config.json").is_file() and run.status().is_alive:
-        raise ValueError(f"run {run.id} is still training and would overwrite them: stop it first")
+    if records.is_held(path.parent / "lock"):
+        raise ValueError(
+            f"run {path.parent.name} is still training and would overwrite them: stop it first"
+        )
 
 
 def store(model: str, tuned: Tuned) -> None:
