@@ -1,9 +1,10 @@
 """The pixel weights of Ronneberger et al. 2015 that make a network learn narrow gaps.
 
-Axes: H rows, W columns.
+Axes: H rows, W columns, P points of a line.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -37,15 +38,7 @@ def weight_map(
 
     Source: Ronneberger, Fischer, Brox 2015, arXiv 1505.04597, equation 2.
     """
-    labels_HW = check_labels(labels_HW, "labels_HW")
-    if not 0 <= w0 < np.inf:
-        raise ValueError(f"w0 must be at least 0, got {w0}")
-    if not 0 < sigma < np.inf:
-        raise ValueError(f"sigma must be above 0, got {sigma}")
-    if len(class_weights) != 2:
-        raise ValueError(
-            f"class_weights must be two numbers (background, object), got {class_weights!r}"
-        )
+    labels_HW = _check(labels_HW, w0, sigma, class_weights)
     background, inside = (np.float32(weight) for weight in class_weights)
     weights_HW: np.ndarray = np.where(labels_HW > 0, inside, background)
     objects = _boxes(labels_HW)
@@ -64,6 +57,91 @@ def weight_map(
     total = nearest_HW[gap] + second_HW[gap]
     weights_HW[gap] += np.float32(w0) * np.exp(-(total**2) / np.float32(2 * sigma**2))
     return weights_HW
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Equation 2 along a line: pixels, their two distances and their weights."""
+
+    row_P: np.ndarray  # int
+    column_P: np.ndarray
+    label_P: np.ndarray  # 0 for background
+    nearest_P: np.ndarray  # d1, float64 in pixels; inf where there is no such object
+    second_P: np.ndarray  # d2
+    weight_P: np.ndarray  # float64
+
+
+def profile(
+    labels_HW: np.ndarray,
+    start: tuple[int, int],
+    stop: tuple[int, int],
+    w0: float = 10,
+    sigma: float = 5,
+    *,
+    class_weights: Sequence[float] = (1.0, 1.0),
+) -> Profile:
+    """The weights of `weight_map` and the distances behind them, from one pixel to another.
+
+    `start` and `stop` are (row, column), both included; between them lies one pixel per step along
+    the longer axis. On an object d1 is 0 and d2 the distance to the nearest other object. Distances
+    are exact however far the objects are.
+
+    Raises ValueError as `weight_map`, and for ends outside the image.
+    """
+    labels_HW = _check(labels_HW, w0, sigma, class_weights)
+    for name, end in (("start", start), ("stop", stop)):
+        if not all(0 <= at < side for at, side in zip(end, labels_HW.shape, strict=True)):
+            raise ValueError(f"{name} must lie in the image of {labels_HW.shape}, got {end}")
+    count = 1 + max(abs(a - b) for a, b in zip(start, stop, strict=True))
+    row_P, column_P = (
+        np.rint(np.linspace(a, b, count)).astype(int) for a, b in zip(start, stop, strict=True)
+    )
+    nearest_P, second_P = _two_nearest(labels_HW, np.stack([row_P, column_P], axis=1))
+    label_P = labels_HW[row_P, column_P]
+    is_object_P = label_P > 0
+    border_P = np.where(
+        is_object_P, 0, w0 * np.exp(-((nearest_P + second_P) ** 2) / (2 * sigma**2))
+    )
+    weight_P = np.where(is_object_P, class_weights[1], class_weights[0]) + border_P
+    return Profile(row_P, column_P, label_P, nearest_P, second_P, weight_P)
+
+
+def balance(labels_HW: np.ndarray) -> tuple[float, float]:
+    """Class weights (background, object) that let both count alike: 1 on average over the pixels.
+
+    One over the class's share of the pixels, halved; a class that is absent leaves both at 1.
+    """
+    share = float(np.mean(labels_HW > 0)) if labels_HW.size else 0.0
+    return (0.5 / (1 - share), 0.5 / share) if 0 < share < 1 else (1.0, 1.0)
+
+
+def _check(
+    labels_HW: np.ndarray, w0: float, sigma: float, class_weights: Sequence[float]
+) -> np.ndarray:
+    labels_HW = check_labels(labels_HW, "labels_HW")
+    if not 0 <= w0 < np.inf:
+        raise ValueError(f"w0 must be at least 0, got {w0}")
+    if not 0 < sigma < np.inf:
+        raise ValueError(f"sigma must be above 0, got {sigma}")
+    if len(class_weights) != 2:
+        raise ValueError(
+            f"class_weights must be two numbers (background, object), got {class_weights!r}"
+        )
+    return labels_HW
+
+
+def _two_nearest(labels_HW: np.ndarray, point_P2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distance of each point to the nearest and to the second nearest object, float64."""
+    from scipy.spatial import cKDTree  # training does without
+
+    nearest_P = np.full(len(point_P2), np.inf)
+    second_P = nearest_P.copy()
+    for label, box in _boxes(labels_HW):
+        pixels_N2 = np.argwhere(labels_HW[box] == label) + [side.start for side in box]
+        distance_P, _ = cKDTree(pixels_N2).query(point_P2)
+        second_P = np.minimum(second_P, np.maximum(nearest_P, distance_P))
+        nearest_P = np.minimum(nearest_P, distance_P)
+    return nearest_P, second_P
 
 
 def _distance_to(object_HW: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import tifffile
 from scipy import ndimage
 from skimage.measure import label
 
-from unet_core.weight_map import weight_map
+from unet_core.weight_map import balance, profile, weight_map
 
 
 def brute_force(labels, w0=10, sigma=5):
@@ -110,3 +110,68 @@ def test_without_pixels_the_map_is_empty():
 def test_bad_input_is_refused(labels, options, message):
     with pytest.raises(ValueError, match=message):
         weight_map(labels, **options)
+
+
+# --- along a line ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", [((0, 0), (0, 89)), ((69, 30), (0, 30)), ((5, 80), (60, 3))])
+def test_a_profile_has_the_weights_of_the_map_and_the_distances_of_brute_force(rng, ends):
+    labels = label(ndimage.gaussian_filter(rng.normal(size=(70, 90)), 2.5) > 0.08)
+    distances = [ndimage.distance_transform_edt(labels != i) for i in np.unique(labels) if i]
+    d1, d2 = np.sort(distances, axis=0)[:2]
+    found = profile(labels, *ends, w0=7, sigma=4, class_weights=(0.5, 3))
+    at = found.row_P, found.column_P
+    expected = weight_map(labels, 7, 4, class_weights=(0.5, 3))
+    np.testing.assert_allclose(found.weight_P, expected[at], atol=1e-5)
+    np.testing.assert_allclose(found.nearest_P, d1[at])
+    np.testing.assert_allclose(found.second_P, d2[at])
+    np.testing.assert_array_equal(found.label_P, labels[at])
+    assert (found.weight_P > 1).any()
+
+
+def test_a_profile_goes_from_one_end_to_the_other_without_a_gap():
+    found = profile(np.zeros((9, 20), int), (8, 1), (2, 18))
+    assert list(zip(found.row_P, found.column_P, strict=True))[:: len(found.row_P) - 1] == [
+        (8, 1),
+        (2, 18),
+    ]
+    assert (np.diff(found.column_P) == 1).all()
+    assert set(np.diff(found.row_P)) == {0, -1}
+
+
+def test_a_profile_of_one_pixel_and_distances_that_do_not_exist():
+    one = profile(np.array([[1, 0, 0]]), (0, 2), (0, 2))
+    assert (one.nearest_P.tolist(), one.second_P.tolist()) == ([2.0], [np.inf])
+    assert one.weight_P.tolist() == [1.0]
+    assert profile(np.zeros((2, 2), int), (0, 0), (1, 1)).nearest_P.tolist() == [np.inf] * 2
+
+
+@pytest.mark.parametrize(
+    ("ends", "options", "sentence"),
+    [
+        (((0, 0), (0, 5)), {}, r"stop must lie in the image of \(2, 5\), got \(0, 5\)"),
+        (((-1, 0), (0, 1)), {}, "start must lie in the image"),
+        (((0, 0), (0, 1)), {"sigma": 0}, "sigma must be above 0"),
+        (((0, 0), (0, 1)), {"class_weights": (1,)}, "class_weights must be two numbers"),
+    ],
+)
+def test_a_profile_refuses_what_cannot_be(ends, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        profile(np.zeros((2, 5), int), *ends, **options)
+
+
+def test_balanced_classes_count_alike_and_one_on_average():
+    labels = np.zeros((10, 10), int)
+    labels[:2] = 3
+    background, inside = balance(labels)
+    assert (background, inside) == (0.625, 2.5)
+    weights = weight_map(labels, class_weights=(background, inside))
+    assert weights.mean() == pytest.approx(1)
+    assert weights[labels > 0].sum() == pytest.approx(weights[labels == 0].sum())
+
+
+def test_without_two_classes_there_is_nothing_to_balance():
+    assert balance(np.zeros((3, 3), int)) == (1, 1)
+    assert balance(np.ones((3, 3), int)) == (1, 1)
+    assert balance(np.zeros((0, 3), int)) == (1, 1)
