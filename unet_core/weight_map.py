@@ -99,10 +99,8 @@ def profile(
     nearest_P, second_P = _two_nearest(labels_HW, np.stack([row_P, column_P], axis=1))
     label_P = labels_HW[row_P, column_P]
     is_object_P = label_P > 0
-    border_P = np.where(
-        is_object_P, 0, w0 * np.exp(-((nearest_P + second_P) ** 2) / (2 * sigma**2))
-    )
-    weight_P = np.where(is_object_P, class_weights[1], class_weights[0]) + border_P
+    border_P = w0 * np.exp(-((nearest_P + second_P) ** 2) / (2 * sigma**2))
+    weight_P = np.where(is_object_P, class_weights[1], class_weights[0] + border_P)
     return Profile(row_P, column_P, label_P, nearest_P, second_P, weight_P)
 
 
