@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
-    1: "catalogue config presets",
+    1: "catalogue config presets published",
     2: "archive cache device calibration formats stacks truth images synthetic targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "overlay records faults",
@@ -25,7 +25,7 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "synthetic matching instances measure weight_map samples datasets download statistics records "
-    "slots status runs jobs overlay export checkpoint targets patches"
+    "slots status runs jobs overlay export checkpoint targets patches published"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
