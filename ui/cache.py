@@ -102,7 +102,13 @@ def _parts(value: object) -> list[object]:
 @st.cache_resource
 def shelf(kind: str) -> Shelf:
     """The one shelf of a kind in this process."""
-    megabytes = {"thumbnails": 40, "uploads": 400, "models": 600, "probabilities": 800}
+    megabytes = {
+        "thumbnails": 40,
+        "uploads": 400,
+        "models": 600,
+        "probabilities": 800,
+        "weights": 200,
+    }
     return Shelf(megabytes.get(kind, 10) * MEGABYTE)
 
 

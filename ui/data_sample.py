@@ -61,7 +61,7 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
     with page.guard():
         row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
         with row:
-            sample = _choose_sample(about, names)
+            sample = choose_sample(about, names)
         found = datasets.load(about.name, split, sample)
         with row:
             look = _choose_look(about, has_labels=found.labels_HW is not None)
@@ -74,7 +74,8 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
         )
 
 
-def _choose_sample(about: DataSet, names: list[str]) -> str:
+def choose_sample(about: DataSet, names: list[str]) -> str:
+    """The sample that several tabs look at, with the ways to the previous and the next one."""
     if about.name in STACKS and len(names) > 1:
         tell_unknown("Section", names, "sample")
         sample = st.select_slider("Section", names, key="sample", bind="query-params", width=300)

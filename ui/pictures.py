@@ -64,6 +64,12 @@ def fit(pixels_HW: np.ndarray) -> np.ndarray:
     return pixels_HW[::every, ::every]
 
 
+def grey(values_HW: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Values as uint8 [H, W], from black (low and less) to white (high and more)."""
+    span = max(high - low, 1e-9)
+    return np.rint(255 * np.clip((values_HW - low) / span, 0, 1)).astype(np.uint8)
+
+
 def heat(values_HW: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     """Values as colours from dark blue (low) to yellow (high): uint8 [H, W, 3]."""
     places = np.linspace(0, 255, len(_VIRIDIS))

@@ -38,7 +38,7 @@ def choose_upload() -> Chosen | None:
     sha256 = images.sha256(data)
     image = cache.uploaded(data, sha256)
     with st.container(horizontal=True):
-        plane, channel = _choose_plane(image), _choose_channel(image)
+        plane, channel = choose_plane(image), _choose_channel(image)
     taken = images.take_plane(image, plane=plane, channel=channel)
     truth_HW, notes = None, (*_describe_choice(image, plane, channel), *taken.notes)
     if truth_file is not None:
@@ -65,7 +65,7 @@ def file_name(told: str) -> str:
     return told.replace("\\", "/").rpartition("/")[2].strip("\0") or "image"
 
 
-def _choose_plane(image: images.Image) -> int | None:
+def choose_plane(image: images.Image) -> int | None:
     """Which plane of a stack: the middle one at first, for the ends are often out of focus."""
     names = images.planes(image)
     if len(names) < 2:

@@ -192,9 +192,10 @@ function describe(state, x, y) {
     const column = Math.floor(((x - state.x) / state.zoom) * data.width);
     lines.push(`row ${row}, column ${column}`);
   }
-  for (const { name, source, words, scale } of data.readings) {
+  for (const { name, source, words, scale, offset } of data.readings) {
     const number = numberAt(state, source, x, y);
-    if (number !== null) lines.push(`${name}: ${words[number] ?? +(number * scale).toFixed(2)}`);
+    const value = words[number] ?? +(offset + number * scale).toFixed(2);
+    if (number !== null) lines.push(`${name}: ${value}`);
   }
   return [...lines, ...describeObject(state, x, y)].join("\n");
 }

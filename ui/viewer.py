@@ -42,13 +42,21 @@ class Panel:
 class Reading:
     """A whole number at each pixel, below 2**24, that the pointer reads.
 
-    The number's entry in `words` is shown, or where there is none the number times `scale`.
+    The number's entry in `words` is shown, or where there is none `offset` + number * `scale`.
     """
 
     name: str
     number_HW: np.ndarray
     words: tuple[str, ...] = ()
     scale: float = 1.0
+    offset: float = 0.0
+
+
+def read_values(name: str, values_HW: np.ndarray, scale: float = 0.01) -> Reading:
+    """A reading of any finite numbers, as exact as `scale`."""
+    low = float(values_HW.min(initial=0.0))
+    number_HW = np.rint((values_HW - low) / scale).astype(np.int32)
+    return Reading(name, number_HW, scale=scale, offset=low)
 
 
 def show(
@@ -98,6 +106,7 @@ def show(
                     "source": _source(pictures.number_png(pictures.fit(reading.number_HW))),
                     "words": reading.words,
                     "scale": reading.scale,
+                    "offset": reading.offset,
                 }
                 for reading in readings
             ],
