@@ -77,6 +77,7 @@ def make_recipe(
         model=model.name,
         model_sha256=model.sha256,
         segmentation=options,
+        tuned_on=export.where_tuned(model.config, options),
         plane=chosen.plane,
         channel=chosen.channel,
         invert=treatment.invert,

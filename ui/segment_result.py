@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui import charts, pictures
 from ui.segment_values import Chosen, Model
-from unet_core import datasets, export, matching
+from unet_core import datasets, export, matching, tuning
 from unet_core.config import ModelConfig, Segmentation
 
 # The numbers stand above the picture, which needs the room.
@@ -124,6 +124,7 @@ def warnings(result: Result, scale: float) -> list[str]:
     found = []
     if result.counts:
         found.append(use_warning(result.chosen, result.model.config))
+        found.append(test_warning(result.model.config, result.options))
     if export.is_constant(result.chosen.pixels_HW):
         found.append(export.CONSTANT)
     found.append(size_warning(result.objects.diameter_N, result.model.config, scale))
@@ -151,6 +152,13 @@ def use_warning(chosen: Chosen, config: ModelConfig) -> str:
             f"(validation of {train.data}): the score is a little too kind."
         )
     return ""
+
+
+def test_warning(config: ModelConfig, options: Segmentation) -> str:
+    """Whether test images have chosen the present settings; empty when they have not."""
+    if options != config.segmentation or not tuning.is_marked(config.tuned_on):
+        return ""
+    return f"These settings were chosen on {config.tuned_on}: scores on them are too good."
 
 
 def size_warning(diameter_N: np.ndarray, config: ModelConfig, scale: float) -> str:

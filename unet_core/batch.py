@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_core import checkpoint, export, images
+from unet_core import checkpoint, export, images, tuning
 from unet_core.checkpoint import Trained
 from unet_core.export import Recipe
 from unet_core.faults import is_deliberate
@@ -45,6 +45,7 @@ class Batch:
             "model": self.recipe.model,
             "out": str(self.out),
             "segmentation": self.recipe.segmentation.to_dict(),
+            "tuned_on": self.recipe.tuned_on,
             "files": [asdict(one) for one in self.done],
             "failed": [{"file": name, "reason": reason} for name, reason in self.failed.items()],
             "command": self.recipe.command() if self.done else None,
@@ -56,6 +57,8 @@ class Batch:
         for one in self.done:
             lines.append(f"{one.file}: {one.objects} objects -> {one.written[0]}")
             lines += [f"  {note}" for note in one.notes]
+        if tuning.is_marked(self.recipe.tuned_on):
+            lines.append(f"The settings were chosen on {self.recipe.tuned_on}.")
         return lines
 
 

@@ -219,14 +219,16 @@ def segment(arguments: argparse.Namespace) -> int:
     """Segment files; the good ones are finished, the bad ones named."""
     from unet_core import batch, checkpoint, export, images
 
-    tuned = checkpoint.read_config(arguments.model).segmentation
+    config = checkpoint.read_config(arguments.model)
+    segmentation = config.segmentation.with_text(_given(arguments, config.segmentation.to_dict()))
     channel = arguments.channel
     recipe = export.Recipe(
         files=(),
         files_sha256=(),
         model=arguments.model,
         model_sha256=images.sha256(checkpoint.find(arguments.model).read_bytes()),
-        segmentation=tuned.with_text(_given(arguments, tuned.to_dict())),
+        segmentation=segmentation,
+        tuned_on=export.where_tuned(config, segmentation),
         channel=int(channel) if channel is not None and channel.isdecimal() else channel,
     )
     others = [name for name in INPUT_OPTIONS if name != "channel"]

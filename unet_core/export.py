@@ -18,7 +18,7 @@ import tifffile
 from PIL import Image as PillowImage
 
 from unet_core import __version__, images, instances, overlay, records, targets
-from unet_core.config import Segmentation, Settings, option
+from unet_core.config import ModelConfig, Segmentation, Settings, option
 from unet_core.measure import measure
 
 if TYPE_CHECKING:  # they import torch, and the page must not wait for that
@@ -51,6 +51,7 @@ class Recipe(Settings):
     flips: bool = option(
         False, "Average over the 8 flips and rotations: a little better, 8 times slower."
     )
+    tuned_on: str = ""  # the images that chose the segmentation, for whoever reads the recipe
     version: str = __version__
 
     def check(self) -> None:
@@ -84,6 +85,11 @@ class Recipe(Settings):
         }.items():
             words += _flag(name, value)
         return shlex.join(words)
+
+
+def where_tuned(config: ModelConfig, settings: Segmentation) -> str:
+    """Which images chose these settings of a model; empty for defaults that nobody chose."""
+    return config.tuned_on if settings == config.segmentation else "given by hand"
 
 
 def _flag(name: str, value: object) -> list[str]:

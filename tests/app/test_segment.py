@@ -211,6 +211,17 @@ def test_another_model_brings_its_own_settings_and_the_reset_returns_to_them(
     assert app.toggle(key="drop_border").value is True
 
 
+def test_settings_that_test_images_have_chosen_are_not_passed_off_as_honest(
+    save_cutter: Callable[..., str],
+) -> None:
+    marked = save_cutter(tuned_on="TEST IMAGES of dsb2018 (50, scheme stardist)")
+    app = open_page(**NUCLEI, model=marked)
+    told = "These settings were chosen on TEST IMAGES of dsb2018 (50, scheme stardist)"
+    assert [one.value.startswith(told) for one in app.warning].count(True) == 1
+    app.slider(key="threshold").set_value(0.3).run()
+    assert not any(one.value.startswith(told) for one in app.warning)
+
+
 def test_a_model_without_boundary_takes_components_and_disables_the_rest(
     save_cutter: Callable[..., str],
 ) -> None:

@@ -115,6 +115,21 @@ def test_stored_settings_are_the_models_and_their_origin_is_told_ever_after(
     assert evaluated["pooled"][0]["f1"] == pytest.approx(document["best"]["value"])
 
 
+def test_the_mark_of_test_images_is_in_what_segmenting_leaves(
+    model: str, tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(capsys, "tune", "--model", model, "--split", "test", "--on-test", "--store")
+    tuned_on = checkpoint.read_config(model).tuned_on
+    image = str(tiny_data / "dsb2018" / "train" / "images" / "3.tif")
+    words = ["segment", image, "--model", model, "--out", str(tmp_path)]
+    _, out, _ = command(capsys, *words)
+    assert out.splitlines()[-1] == f"The settings were chosen on {tuned_on}."
+    assert json.loads((tmp_path / "recipe.json").read_text())["tuned_on"] == tuned_on
+    _, out, _ = command(capsys, *words, "--threshold", "0.37", "--json")
+    assert json.loads(out)["tuned_on"] == "given by hand"
+    assert json.loads((tmp_path / "recipe.json").read_text())["tuned_on"] == "given by hand"
+
+
 def test_tuning_for_people_shows_the_table_and_changes_nothing(
     model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
