@@ -27,6 +27,7 @@ MENU = {
     "data": ("Data", ":material/photo_library:"),
     "train": ("Train", ":material/show_chart:"),
     "segment": ("Segment", ":material/category:"),
+    "evaluate": ("Evaluate", ":material/leaderboard:"),
 }
 
 _log = logging.getLogger("unet_workbench")

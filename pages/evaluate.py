@@ -1,0 +1,39 @@
+"""Score a model on whole sets of images, see where it fails, and tune its thresholds."""
+
+import streamlit as st
+
+from ui import evaluate_form, evaluate_jobs, evaluate_result, evaluate_tuning, page
+
+EXPLANATION = """
+One image tells little about a model; a whole set tells how good it is, and where it fails.
+
+- **Evaluate** segments every image of a split and compares with the truth. A found object is a
+  *hit* if it overlaps a true one well enough (IoU), else a *false alarm*; a true object that
+  nobody hit is a *miss*. All scores are made of these three counts. The table of images begins
+  with the worst: open those.
+- **The ladder** scores the same images by simple rules, by the network before its training, and
+  by a network that makes no mistake. A score between the rules and the ceiling is worth something.
+- **Tune thresholds** tries more than a hundred pairs of settings on a split and draws the score
+  as a landscape. A broad top means that the exact values hardly matter.
+
+Use **val** to choose anything, such as thresholds or the better of two models, and **test** once,
+for the figure that you report: a score on images that have chosen something is too kind.
+
+The work goes on in the background when you close the browser. Each result has its own address.
+"""
+
+TABS = ("Evaluate", "Tune thresholds")
+
+page.setup("Evaluate", EXPLANATION)
+with page.guard():
+    if job_id := st.query_params.get("job"):
+        results = {"evaluate": evaluate_result.show, "tune": evaluate_tuning.show}
+        evaluate_jobs.show(job_id, results)
+    else:
+        evaluate, tune = st.tabs(TABS, key="task", bind="query-params")
+        if evaluate.open:
+            with evaluate:
+                evaluate_form.show_evaluate()
+        if tune.open:
+            with tune:
+                evaluate_form.show_tune()

@@ -1,0 +1,131 @@
+"""Scores of pixels: Dice, IoU and accuracy, each class, and the membranes of neurons."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui import evaluate_charts
+from ui.evaluate_words import AVERAGES, number
+from unet_core import published
+
+Document = dict[str, Any]
+
+SCORES = {
+    "dice": ("Dice", "2 x overlap / (predicted + true pixels), of the foreground."),
+    "iou": ("IoU", "Overlap / pixels in either, of the foreground."),
+    "mean_iou": ("Mean IoU", "The IoU of every class, background too, and the mean of these."),
+    "accuracy": ("Accuracy", "Share of pixels with the right class. Easy where one class rules."),
+    "three_class_accuracy": (
+        "Accuracy of 3 classes",
+        "Share of pixels with the right one of background, inside and boundary.",
+    ),
+    "patch_mean_iou": ("Mean IoU on patches", "As mean IoU, on patches cut out of the images."),
+}
+
+
+def show(document: Document) -> None:
+    """The scores of pixels beside published ones, and each class."""
+    st.caption(
+        "Every pixel counts, not every object: two nuclei that run into one cost next to nothing "
+        "here, and much in the scores of objects."
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.dataframe(
+            pd.DataFrame(_rows(document)),
+            hide_index=True,
+            height="content",
+            column_config={
+                "What it is": st.column_config.TextColumn(width="large"),
+            },
+        )
+        _show_published(document)
+    classes = document["pixels"].get("classes") or []
+    if classes:
+        with right:
+            st.markdown("**Each class, pooled over all images**")
+            fig = evaluate_charts.classes(classes)
+            st.plotly_chart(fig, key="classes", config={"displaylogo": False})
+
+
+def _rows(document: Document) -> list[dict[str, str]]:
+    pixels = document["pixels"]
+    by_image = pixels.get("by_image") or {}
+    return [
+        {
+            "Score": label,
+            "Pooled": number(pixels.get(key)),
+            "By image": number(by_image.get(key)),
+            "What it is": what,
+        }
+        for key, (label, what) in SCORES.items()
+        if pixels.get(key) is not None or by_image.get(key) is not None
+    ]
+
+
+def _show_published(document: Document) -> None:
+    known = published.find(document["data"], document["split"], scheme=document["scheme"])
+    rows = [row for row in known if row.metric in SCORES]
+    if not rows:
+        return
+    st.markdown("**Published on the same images**")
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "Method": row.method,
+                    "Score": SCORES[row.metric][0],
+                    "Average": AVERAGES[row.average],
+                    "Value": number(row.values[0][1]),
+                    "Source": row.source + (f"; {row.note}" if row.note else ""),
+                }
+                for row in rows
+            ]
+        ),
+        hide_index=True,
+        height="content",
+    )
+
+
+def show_membranes(document: Document) -> None:
+    """The challenge's scores at their best threshold, with what was split and what was merged."""
+    found = document["membranes"]
+    with st.container(horizontal=True, gap="medium", key="membrane-figures"):
+        for key, label, help in (
+            ("v_rand", "V_rand", "1 is perfect. How well pairs of pixels that belong together do."),
+            ("v_info", "V_info", "1 is perfect. The same from information theory."),
+            ("pixel_error", "Pixel error", "0 is perfect. Share of pixels on the wrong side."),
+            ("rand_error", "Rand error", "0 is perfect. As the challenge of 2012 counted it."),
+        ):
+            if key in found:
+                st.metric(label, number(found[key]), help=help, width="content")
+    st.caption(
+        f"At threshold {found['threshold']:g}. The maximum over thresholds is the challenge's "
+        "convention: the threshold is chosen on the very sections that are scored, so these "
+        "figures are a little too kind."
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        fig = evaluate_charts.over_threshold(found["curve"], found["threshold"])
+        st.plotly_chart(fig, key="membranes", config={"displaylogo": False})
+    with right:
+        st.dataframe(pd.DataFrame(_split_and_merge(found)), hide_index=True, height="content")
+        st.caption(
+            "**Split** falls when one cell is cut into several, **merge** when several cells run "
+            "together; V is their harmonic mean. Borders are thinned first, so their width does "
+            "not matter. The published figures are of the challenge's own 30 sections, whose "
+            "truth nobody else has: they cannot stand beside these."
+        )
+
+
+def _split_and_merge(found: Document) -> list[dict[str, str]]:
+    return [
+        {
+            "Score": label,
+            "Together": number(found.get(key)),
+            "Split": number(found.get(f"{key}_split")),
+            "Merge": number(found.get(f"{key}_merge")),
+        }
+        for key, label in (("v_rand", "V_rand"), ("v_info", "V_info"))
+    ]
