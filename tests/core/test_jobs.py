@@ -285,7 +285,8 @@ def test_the_progress_is_written_a_few_times_a_second_and_at_the_end(
 
 # A job whose work is one long call that is not Python's: no exception can be raised inside.
 DEAF = """
-import ctypes, pathlib, sys
+import ctypes, os, pathlib, sys
+os.cpu_count = lambda: 16  # so many jobs may work at once
 from unet_core import worker
 sleep = ctypes.CDLL(None).usleep
 def work():
@@ -298,9 +299,8 @@ sys.exit(worker.carry_out(pathlib.Path(sys.argv[1]), work))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="usleep is POSIX")
 def test_a_stop_ends_a_process_that_does_not_hear_and_a_kill_is_a_loss(
-    launched: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    launched: list[list[str]],
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
     found = [jobs.start("evaluate", WORDS) for _ in range(2)]
     processes = [subprocess.Popen([sys.executable, "-c", DEAF, str(job.path)]) for job in found]
     with contextlib.ExitStack() as stack:
