@@ -68,7 +68,7 @@ SETS = {
         "doi 10.1371/journal.pbio.1000502.",
         must_accept=True,
         splits=("train", "val", "test", "unlabelled"),
-        schemes=("sections", "fraction"),
+        schemes=("sections", "13-2-28", "fraction"),
         default_scheme="sections",
         pixel_size_um=0.004,
         remotes=tuple(
@@ -107,7 +107,7 @@ SETS = {
         labels="classes",
         classes=("background", "line", "ellipse"),
         licence="Made here: free for any use.",
-        schemes=("fraction", "every-20th"),
+        schemes=("fraction", "every-20th", "leaky"),
         default_scheme="fraction",
         is_synthetic=True,
     ),

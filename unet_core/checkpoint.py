@@ -150,4 +150,4 @@ def build(config: ModelConfig) -> "UNet":
 
     train = config.train
     norm = None if train.norm == "none" else train.norm
-    return UNet(1, len(config.outputs), train.channels, norm=norm)
+    return UNet(1, len(config.outputs), train.channels, padding=train.padding, norm=norm)

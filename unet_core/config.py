@@ -233,16 +233,29 @@ class TrainConfig(Settings):
     )
     crop_size: int = option(
         256,
-        "Side of the square crops the network sees, in pixels.",
+        "Side of the square crops that are learned, in pixels; with valid padding the network "
+        "reads more around them.",
         group="Data",
         low=32,
         high=2048,
     )
     crops: str = option(
         "random",
-        "random crops anywhere; on-objects always holds a randomly chosen object.",
+        "random crops anywhere; on-objects holds a randomly chosen object; centred takes every "
+        "object once per epoch, in the middle; patches are cut at places that stay the same.",
         group="Data",
-        choices=("random", "on-objects"),
+        choices=("random", "on-objects", "centred", "patches"),
+    )
+    patches: int = option(
+        20, "Patches cut from each image, with crops patches.", group="Data", low=1, high=10_000
+    )
+    patches_on_objects: bool = option(
+        True, "Keep only patches that hold something else than background.", group="Data"
+    )
+    patch_flips: bool = option(
+        True,
+        "Add each patch mirrored left-right, up-down and both: four times as many.",
+        group="Data",
     )
     seed: int = option(
         0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
@@ -270,11 +283,19 @@ class TrainConfig(Settings):
         low=1,
         high=4096,
     )
+    padding: str = option(
+        "same",
+        "same keeps the size, with zeros around; valid uses real pixels only, so that the output "
+        "is smaller than what is read, and images are mirrored at their border.",
+        group="Network",
+        choices=("same", "valid"),
+    )
     norm: str = option(
         "batch",
-        "Batch normalisation after each convolution steadies training.",
+        "Normalisation after each convolution steadies training: batch over the images of a "
+        "step, group within each image (for small batches).",
         group="Network",
-        choices=("batch", "none"),
+        choices=("batch", "group", "none"),
     )
     loss: str = option(
         "bce+dice",
@@ -294,6 +315,17 @@ class TrainConfig(Settings):
     w0: float = option(10.0, "Height of the weight map between objects.", group="Loss", low=0.0)
     sigma: float = option(
         5.0, "Width of the weight map, in pixels.", group="Loss", low=0.5, high=100.0
+    )
+    weights_follow: bool = option(
+        False,
+        "Make the weight map once and change it with the image, which is quicker; otherwise it is "
+        "made anew from the changed labels, which is exact.",
+        group="Loss",
+    )
+    balance: bool = option(
+        False,
+        "Weigh pixels of rare classes more: by one over their share of the training pixels.",
+        group="Loss",
     )
 
     optimizer: str = option(
@@ -316,10 +348,26 @@ class TrainConfig(Settings):
         group="Training",
         choices=("constant", "cosine", "poly", "second-half"),
     )
+    schedule_epochs: int = option(
+        0,
+        "Plan the schedule for this many epochs, also when fewer are trained; 0 means epochs.",
+        group="Training",
+        low=0,
+        high=100_000,
+    )
     warmup: int = option(
         0, "Raise the learning rate linearly over the first steps.", group="Training", low=0
     )
-    batch_size: int = option(8, "Crops per step.", group="Training", low=1, high=1024)
+    batch_size: int = option(
+        8, "Crops that the network sees at once.", group="Training", low=1, high=1024
+    )
+    accumulate: int = option(
+        1,
+        "Batches whose gradients are added up for one step: a large batch in little memory.",
+        group="Training",
+        low=1,
+        high=1024,
+    )
     epochs: int = option(
         20, "Rounds over the training images.", group="Training", low=1, high=100_000
     )
@@ -358,6 +406,21 @@ class TrainConfig(Settings):
         choices=("auto", "cpu", "cuda", "mps"),
     )
 
+    geometry: str = option(
+        "all",
+        "all draws every geometric change that is switched on; one picks exactly one of them: "
+        "a mirroring, transposition, a quarter turn, or shift, zoom and rotation together.",
+        group="Augmentation",
+        choices=("all", "one"),
+    )
+    augment_probability: float = option(
+        1.0,
+        "How often each of the other changes is made: bending, noise, brightness and contrast, "
+        "gamma.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
     flip: bool = option(True, "Mirror left-right and up-down.", group="Augmentation")
     transpose: bool = option(True, "Swap rows and columns.", group="Augmentation")
     rotate90: bool = option(True, "Turn by multiples of 90 degrees.", group="Augmentation")
@@ -386,6 +449,13 @@ class TrainConfig(Settings):
         "How smooth the bending is, in pixels.",
         group="Augmentation",
         low=2.0,
+        high=100.0,
+    )
+    affine: float = option(
+        0.0,
+        "Shear and stretch: three corners are moved by up to this many pixels.",
+        group="Augmentation",
+        low=0.0,
         high=100.0,
     )
     brightness: float = option(
@@ -429,7 +499,7 @@ class TrainConfig(Settings):
         if not self.channels:
             raise ValueError("channels must name at least one level, got none")
         halved = 2 ** (len(self.channels) - 1)
-        if self.crop_size % halved:
+        if self.padding == "same" and self.crop_size % halved:
             raise ValueError(
                 f"crop_size must be a multiple of {halved} for the {len(self.channels)} levels of "
                 f"channels, got {self.crop_size}"
@@ -464,6 +534,15 @@ class TrainConfig(Settings):
             )
         if self.class_weights and sum(self.class_weights) == 0:
             raise ValueError("class_weights must not all be zero")
+        if self.class_weights and self.balance:
+            raise ValueError(
+                "balance chooses the weights of the classes: leave class_weights empty"
+            )
+        if self.schedule_epochs and self.schedule_epochs < self.epochs:
+            raise ValueError(
+                f"schedule_epochs must be 0 or at least epochs ({self.epochs}), "
+                f"got {self.schedule_epochs}"
+            )
         if self.weight_map and self.target == "classes":
             raise ValueError("weight_map needs objects: the target classes has none")
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 NAMES = tuple(SETS)
 
+# The scheme "13-2-28": the test sections of the notebook "U-Net on the EM challenge", which has no
+# validation sections of its own; ours lie as far from them as from each other.
+EM_TEST, EM_VAL = (13, 2, 28), (7, 18, 23)
+
 T = TypeVar("T")
 
 
@@ -61,18 +65,18 @@ def resolve_scheme(name: str, scheme: str | None) -> str:
 
 
 def sample_names(name: str, split: str, *, scheme: str | None = None) -> list[str]:
-    """The samples of a split in their fixed order; a scheme's validation images are only in "val".
+    """The samples of a split in their fixed order.
+
+    An image is in one split only, but for the scheme "leaky": it is there to show what happens
+    when validation images are trained on, too.
 
     Raises:
         ValueError: unknown set, split or scheme; not downloaded; a file without its partner.
     """
     _check_split(name, split)
-    scheme = resolve_scheme(name, scheme)
-    pool = _stored_names(name, "train" if split == "val" else split)
-    if split not in ("train", "val"):
-        return pool
-    chosen = _validation_indices(scheme, len(pool))
-    return [sample for index, sample in enumerate(pool) if (index in chosen) == (split == "val")]
+    if split == "unlabelled":
+        return _stored_names(name, split)
+    return [sample for _, sample in _divide(name, resolve_scheme(name, scheme))[split]]
 
 
 def pick_evenly(items: Sequence[T], limit: int) -> list[T]:
@@ -91,6 +95,8 @@ def load(name: str, split: str, sample: str) -> Sample:
     """
     _check_split(name, split)
     stored = "train" if split == "val" else split
+    if name == "isbi2012" and stored != "unlabelled":  # a scheme may move sections
+        stored = "train" if sample in _stored_names(name, "train") else "test"
     return load_stored(name, stored, sample, _existing_folder(name))
 
 
@@ -101,8 +107,9 @@ def used_in(name: str, scheme: str | None, sample: str) -> str | None:
     """
     if name not in available():
         return None
-    for split in ("train", "val", "test"):
-        if sample in sample_names(name, split, scheme=scheme):
+    division = _divide(name, resolve_scheme(name, scheme))
+    for split, found in division.items():
+        if any(sample == one for _, one in found):
             return split
     return None
 
@@ -153,7 +160,8 @@ def statistics(
     from unet_core import statistics as tables  # pandas is not needed to look at data
 
     known = info(name)
-    validation = sample_names(name, "val", scheme=scheme)
+    division = _divide(name, resolve_scheme(name, scheme))
+    splits = {stored: split for split, found in division.items() for stored in found}
     total = sum(len(_stored_names(name, split)) for split in ("train", "test"))
 
     def compute() -> cache.Arrays:
@@ -170,7 +178,7 @@ def statistics(
         )
 
     kind = f"statistics-{tables.VERSION}"
-    return tables.from_arrays(cache.remember(kind, _fingerprint(name), compute), validation)
+    return tables.from_arrays(cache.remember(kind, _fingerprint(name), compute), splits)
 
 
 def fetch(
@@ -217,6 +225,20 @@ def _existing_folder(name: str) -> Path | None:
             f"or put {info(name).by_hand} into {(root() / name).resolve()}"
         )
     return place
+
+
+def _divide(name: str, scheme: str) -> dict[str, list[tuple[str, str]]]:
+    """For each split its samples, each with the split that it is stored under."""
+    pool, test = ([(part, one) for one in _stored_names(name, part)] for part in ("train", "test"))
+    if scheme == "13-2-28":
+        every = pool + test
+        test, val = ([every[index] for index in chosen] for chosen in (EM_TEST, EM_VAL))
+        train = [one for one in every if one not in test + val]
+        return {"train": train, "val": val, "test": test}
+    chosen = _validation_indices(scheme, len(pool))
+    val = [one for index, one in enumerate(pool) if index in chosen]
+    train = [one for index, one in enumerate(pool) if index not in chosen or scheme == "leaky"]
+    return {"train": train, "val": val, "test": test}
 
 
 def _validation_indices(scheme: str, count: int) -> set[int]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unet_core import batches, checkpoint, datasets, images, losses, metrics, targets
+from unet_core import batches, checkpoint, datasets, images, inference, losses, metrics, targets
 from unet_core.augment import augment
 from unet_core.batches import Example
 from unet_core.checkpoint import Trained
@@ -97,6 +97,7 @@ class Training:
         self.model_config = self.data.model_config
         self.steps_per_epoch = self.data.steps_per_epoch
         self.total_steps = self.steps_per_epoch * config.epochs
+        self.planned_steps = self.steps_per_epoch * (config.schedule_epochs or config.epochs)
         torch.manual_seed(config.seed)
         self.network = checkpoint.build(self.model_config).to(
             device=device.name,
@@ -123,7 +124,7 @@ class Training:
         while not self._is_over():
             # An epoch that was stopped before its validation has its steps already.
             while not self._sums.steps or self.step % self.steps_per_epoch:
-                yield self._advance()
+                yield self.train_step()
             yield from self._finish_epoch()
 
     def _is_over(self) -> bool:
@@ -134,17 +135,40 @@ class Training:
             self.why_ended = f"no improvement of {self.config.watch} for {waited} epochs"
         return bool(self.why_ended) or self.step >= self.total_steps
 
-    def _advance(self) -> Step:
+    def train_step(self, lr: float | None = None) -> Step:
+        """One step of the optimiser, at the schedule's learning rate unless one is given.
+
+        Raises ValueError when the loss is no longer a number.
+        """
         started = self.clock()
-        config, lr = self.config, learning_rate(self.config, self.step, self.total_steps)
+        config = self.config
+        if lr is None:
+            lr = learning_rate(config, self.step, self.planned_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        image_BCHW, labels_BHW, weights_BHW = self._batch()
-        target = targets.encode(labels_BHW, config.target, config.boundary)
         self.network.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses_ = [self._add_gradient(part) for part in range(config.accumulate)]
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        value = float(np.mean(losses_))
+        self._sums.steps += 1
+        self._sums.loss += value
+        self._sums.seconds += self.clock() - started
+        crops = config.batch_size * config.accumulate
+        rate = self._sums.steps * crops / max(self._sums.seconds, 1e-9)
+        return Step(self.step, self._epoch_of_last_step(), value, lr, rate)
+
+    def _add_gradient(self, part: int) -> float:
+        """The loss of one of the batches that a step accumulates."""
+        config = self.config
+        image_BCHW, labels_BHW, target, weights_BHW = self._batch(
+            self.step * config.accumulate + part
+        )
         with precision(self.device.name, config.precision):
             logits_BCHW = self.network(image_BCHW)
-        logits_BCHW = logits_BCHW.float()
+        logits_BCHW = self._middle(logits_BCHW.float())
         loss = self._loss(logits_BCHW, target, weights_BHW)
         value = float(loss.detach())
         if not np.isfinite(value):
@@ -152,40 +176,74 @@ class Training:
                 f"the loss is no longer a number at step {self.step + 1}: "
                 "lower the learning rate, or use precision float32"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        self.step += 1
-        self._update_average()
-        self._sums.add(value, *self._overlap(logits_BCHW.detach(), labels_BHW))
-        self._sums.seconds += self.clock() - started
-        rate = self._sums.steps * config.batch_size / max(self._sums.seconds, 1e-9)
-        return Step(self.step, self._epoch_of_last_step(), value, lr, rate)
+        (loss / config.accumulate).backward()
+        shared, size = self._overlap(logits_BCHW.detach(), labels_BHW)
+        self._sums.shared += shared
+        self._sums.size += size
+        return value
 
     def _epoch_of_last_step(self) -> int:
         return (self.step - 1) // self.steps_per_epoch + 1
 
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The augmented crops of the present step, on the device."""
-        norm_BHW, labels_BHW = self.data.crops(self.step)
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step)
-        image, labels, _ = augment(
-            torch.from_numpy(norm_BHW)[:, None].to(self.device.name),
-            torch.from_numpy(labels_BHW).to(self.device.name),
+    def _middle(self, values: Tensor) -> Tensor:
+        """The crop that is learned, from what the network answered for at least as much."""
+        side = self.config.crop_size
+        top, left = ((length - side) // 2 for length in values.shape[-2:])
+        return values[..., top : top + side, left : left + side]
+
+    def _batch(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Augmented images, and the labels, target and weights of what is learned of them."""
+        crops = self.data.crops(index)
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + index)
+        device = self.device.name
+        border = None if crops.border_BHW is None else torch.from_numpy(crops.border_BHW)
+        image, labels, border = augment(
+            torch.from_numpy(crops.norm_BHW)[:, None].to(device),
+            torch.from_numpy(crops.labels_BHW).to(device),
             self.config,
             generator,
+            None if border is None else border.to(device),
         )
-        return image.contiguous(memory_format=torch.channels_last), labels, self._weights(labels)
+        target = targets.encode(self._middle(labels), self.config.target, self.config.boundary)
+        weights = self._weights(labels, border)
+        return (
+            image.contiguous(memory_format=torch.channels_last),
+            self._middle(labels),
+            target,
+            None if weights is None else self._middle(weights),
+        )
 
-    def _weights(self, labels_BHW: Tensor) -> Tensor | None:
-        """The weight map of labels as they are after augmentation, else distances would be off."""
-        if not self.config.weight_map:
+    def _weights(self, labels_BHW: Tensor, border_BHW: Tensor | None = None) -> Tensor | None:
+        """The weight of each pixel; None when all are 1.
+
+        The border term is made from the labels as they are after augmentation, unless it followed
+        the image: then distances are off by what the bending did.
+        """
+        config = self.config
+        if not config.weight_map and not config.balance:
             return None
-        maps = [
-            weight_map(one, w0=self.config.w0, sigma=self.config.sigma)
-            for one in labels_BHW.cpu().numpy()
-        ]
-        return torch.from_numpy(np.stack(maps).astype(np.float32)).to(self.device.name)
+        weights = self._class_weights(labels_BHW)
+        if not config.weight_map:
+            return weights
+        if border_BHW is None:
+            maps = [
+                weight_map(one, w0=config.w0, sigma=config.sigma, class_weights=(0, 0))
+                for one in labels_BHW.cpu().numpy()
+            ]
+            border_BHW = torch.from_numpy(np.stack(maps)).to(labels_BHW.device)
+        return weights + border_BHW
+
+    def _class_weights(self, labels_BHW: Tensor) -> Tensor:
+        """1, or with `balance` one over the share of the pixel's class, 1 on average."""
+        shares = self.data.class_shares
+        if not shares:
+            return torch.ones(labels_BHW.shape, device=labels_BHW.device)
+        present = sum(share > 0 for share in shares)
+        balanced = [1 / (present * share) if share else 1.0 for share in shares]
+        classes = (labels_BHW > 0).long()
+        if targets.is_softmax(self.config.target):
+            classes = targets.encode(labels_BHW, self.config.target, self.config.boundary)
+        return torch.tensor(balanced, device=labels_BHW.device)[classes]
 
     def _loss(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         return losses.loss(
@@ -230,6 +288,7 @@ class Training:
                 previews.append(_preview(example, prob_HW))
             yield Checking(index + 1, len(self.data.val))
         seconds = self._sums.seconds
+        crops = self._sums.steps * self.config.batch_size * self.config.accumulate
         row = {
             "epoch": self.epoch,
             "step": self.step,
@@ -238,8 +297,8 @@ class Training:
             "train_dice": self._sums.dice,
             "val_dice": validation.dice,
             "val_soft_dice": validation.soft_dice,
-            "lr": learning_rate(self.config, self.step - 1, self.total_steps),
-            "images_per_second": self._sums.steps * self.config.batch_size / max(seconds, 1e-9),
+            "lr": learning_rate(self.config, self.step - 1, self.planned_steps),
+            "images_per_second": crops / max(seconds, 1e-9),
             "seconds": seconds + self.clock() - started,
         }
         is_best = self._is_best(row[self.config.watch])
@@ -259,10 +318,9 @@ class Training:
     @torch.inference_mode()
     def _logits(self, norm_HW: np.ndarray) -> Tensor:
         """Logits [1, C, H, W] of a whole image, by the averaged weights."""
-        step = self.network.multiple
         height, width = norm_HW.shape
-        image = np.pad(norm_HW, ((0, -height % step), (0, -width % step)), mode="symmetric")
-        image_BCHW = torch.from_numpy(image)[None, None].to(self.device.name)
+        image_BCHW = torch.from_numpy(inference.surround(self.network, norm_HW))[None, None]
+        image_BCHW = image_BCHW.to(self.device.name)
         self.average.eval()
         with precision(self.device.name, self.config.precision):
             logits = self.average(image_BCHW.contiguous(memory_format=torch.channels_last))
@@ -341,12 +399,6 @@ class _Sums:
     shared: int = 0
     size: int = 0
     seconds: float = 0.0
-
-    def add(self, loss: float, shared: int, size: int) -> None:
-        self.steps += 1
-        self.loss += loss
-        self.shared += shared
-        self.size += size
 
     @property
     def mean_loss(self) -> float | None:

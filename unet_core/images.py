@@ -166,6 +166,15 @@ def resolution_tags(pixel_size_um: float | None) -> dict[str, Any]:
     return {"resolution": (1e4 / pixel_size_um,) * 2, "resolutionunit": "CENTIMETER"}
 
 
+def mirror(start: int, stop: int, length: int) -> np.ndarray:
+    """The indices start..stop-1 of an axis of `length` that goes on mirrored at both ends.
+
+    As `numpy.pad` with mode "symmetric": ... 1 0 | 0 1 2 | 2 1 ..., as often as it takes.
+    """
+    index = np.arange(start, stop) % (2 * length)
+    return np.minimum(index, 2 * length - 1 - index)
+
+
 def sha256(data: bytes) -> str:
     """The hexadecimal SHA-256 of some bytes: the key of everything cached."""
     return hashlib.sha256(data).hexdigest()

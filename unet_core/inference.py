@@ -3,11 +3,16 @@
 Axes: C channels, H rows, W columns.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
+from math import ceil, hypot
+from typing import Any
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from unet_core import images
@@ -43,6 +48,8 @@ def predict(
     scale: float = 1.0,
     invert: bool = False,
     flips: bool = False,
+    rotations: int = 0,
+    window: int = 0,
     tile: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
@@ -50,10 +57,14 @@ def predict(
 
     `scale` resizes the image for the network and its answer back, so that objects have the size
     they had in training. `invert` is for dark objects on a bright background. `flips` averages
-    over the eight flips and rotations. `tile` is the side of the tiles; None takes the whole image
-    up to 1.5 megapixels. `on_progress` is told how many of how many pieces are done.
+    over the eight flips and quarter turns, `rotations` over that many rotations by equal angles
+    (Ronneberger et al. 2015 average over 7). `window` slides a square of that side over the
+    image with 50 % overlap, shows each to the network on its own and averages. `tile` is the side
+    of the tiles; None takes the whole image up to 1.5 megapixels. `on_progress` is told how many
+    of how many pieces are done.
 
-    Raises ValueError for an array that is no finite grey picture, and an impossible scale or tile.
+    Raises ValueError for an array that is no finite grey picture, and an impossible scale, number
+    of rotations, window or tile.
     """
     if pixels_HW.ndim != 2 or pixels_HW.size == 0:
         raise ValueError(f"pixels must be a grey image [H, W], got shape {pixels_HW.shape}")
@@ -69,10 +80,16 @@ def predict(
     norm_HW = normalise(pixels_HW, trained.config)
     if scale != 1.0:
         norm_HW = images.resize(norm_HW, tuple(max(1, round(side * scale)) for side in shape))
-    softmax = is_softmax(trained.config.train.target)
-    prob_CHW = predict_normalised(
-        trained.network, norm_HW, softmax=softmax, flips=flips, tile=tile, on_progress=on_progress
-    )
+    options: dict[str, Any] = {"softmax": is_softmax(trained.config.train.target), "flips": flips}
+    if window:
+        prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
+    elif rotations:
+        options["tile"] = tile
+        prob_CHW = _turn(trained.network, norm_HW, rotations, options, on_progress)
+    else:
+        prob_CHW = predict_normalised(
+            trained.network, norm_HW, **options, tile=tile, on_progress=on_progress
+        )
     if scale != 1.0:
         prob_CHW = np.clip(images.resize(prob_CHW, shape), 0, 1)
     return prob_CHW
@@ -92,30 +109,119 @@ def predict_normalised(
 
     Tiles overlap by the network's whole field of view, so that no pixel that is kept has seen a
     tile's edge: with BatchNorm (whose statistics are fixed here) the seam is not there at all.
+    With padding "valid" every piece is read with exactly the border that the network takes away,
+    mirrored where the image ends: the overlap-tile strategy of Ronneberger et al. 2015, fig. 2.
+    GroupNorm looks at the whole of what it reads, so that tiles change its answer a little.
     """
-    step = network.multiple
     height, width = norm_HW.shape
-    # Mirrored, so that the padding looks like the image; also for images smaller than the step.
-    padded_HW = np.pad(norm_HW, ((0, -height % step), (0, -width % step)), mode="symmetric")
     if tile is None:
-        tile = max(padded_HW.shape) if padded_HW.size <= WHOLE_PIXELS else TILE
+        sides = [network.fit(side) for side in norm_HW.shape]
+        tile = max(sides) if sides[0] * sides[1] <= WHOLE_PIXELS else TILE
     if tile < 1:
         raise ValueError(f"tile must be a positive number of pixels, got {tile}")
-    tile = -(-tile // step) * step
-    image_HW = torch.from_numpy(np.ascontiguousarray(padded_HW, dtype=np.float32))
+    image_HW = np.asarray(norm_HW, dtype=np.float32)
     out_CHW = np.empty((network.out_channels, height, width), np.float32)
-    places = list(_tiles(padded_HW.shape, tile, halo(network)))
-    for done, (outer, inner, core) in enumerate(places, start=1):
-        prob_CHW = _predict_piece(network, image_HW[outer], softmax, flips)[:, inner[0], inner[1]]
-        rows, columns = (
-            slice(place.start, min(place.stop, side))
-            for place, side in zip(core, (height, width), strict=True)
+    cuts = [_cuts(network, side, tile) for side in norm_HW.shape]
+    pieces = list(product(*cuts))
+    for done, (rows, columns) in enumerate(pieces, start=1):
+        piece_HW = torch.from_numpy(image_HW[np.ix_(rows.read, columns.read)])
+        prob_CHW = _predict_piece(network, piece_HW, softmax, flips)
+        out_CHW[:, rows.place, columns.place] = prob_CHW[:, rows.kept, columns.kept].cpu().numpy()
+        if on_progress:
+            on_progress(done, len(pieces))
+    return out_CHW
+
+
+def surround(network: UNet, norm_HW: np.ndarray) -> np.ndarray:
+    """The image with the mirrored border that the network needs to answer for every pixel.
+
+    The answer begins at the image's first pixel and may be larger than the image.
+    """
+    border = network.margin
+    rows, columns = (
+        images.mirror(-border, network.fit(side) + border, side) for side in norm_HW.shape
+    )
+    return norm_HW[np.ix_(rows, columns)]
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Along one axis: the pixels a tile reads, which of its answer are kept, and their place."""
+
+    read: np.ndarray
+    kept: slice
+    place: slice
+
+
+def _cuts(network: UNet, side: int, tile: int) -> list[_Cut]:
+    whole, step = network.fit(side), network.fit(min(tile, side))
+    cuts = []
+    for start in range(0, side, step):
+        stop = min(start + step, side)
+        if network.padding == "valid":
+            first, last, begins = start - network.margin, start + step + network.margin, start
+        else:
+            around = halo(network)
+            first, last = max(start - around, 0), min(start + step + around, whole)
+            begins = first
+        read = images.mirror(first, last, side)
+        cuts.append(_Cut(read, slice(start - begins, stop - begins), slice(start, stop)))
+    return cuts
+
+
+def _slide(
+    network: UNet,
+    norm_HW: np.ndarray,
+    window: int,
+    options: dict[str, Any],
+    on_progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """The mean of the answers to squares that overlap by half; each is read as if it were alone."""
+    if window < 2:
+        raise ValueError(f"window must be at least 2 pixels, got {window}")
+    starts = [
+        sorted({*range(0, max(side - window, 0), window // 2), max(side - window, 0)})
+        for side in norm_HW.shape
+    ]
+    total_CHW = np.zeros((network.out_channels, *norm_HW.shape), np.float32)
+    count_HW = np.zeros(norm_HW.shape, np.float32)
+    places = list(product(*starts))
+    for done, (top, left) in enumerate(places, start=1):
+        rows, columns = slice(top, top + window), slice(left, left + window)
+        total_CHW[:, rows, columns] += predict_normalised(
+            network, norm_HW[rows, columns], **options
         )
-        kept = prob_CHW[:, : rows.stop - rows.start, : columns.stop - columns.start]
-        out_CHW[:, rows, columns] = kept.cpu().numpy()
+        count_HW[rows, columns] += 1
         if on_progress:
             on_progress(done, len(places))
-    return out_CHW
+    return total_CHW / count_HW
+
+
+def _turn(
+    network: UNet,
+    norm_HW: np.ndarray,
+    rotations: int,
+    options: dict[str, Any],
+    on_progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    """The mean of the answers to the image turned by equal angles, each turned back."""
+    if not 2 <= rotations <= 36:
+        raise ValueError(f"rotations must be 0 or between 2 and 36, got {rotations}")
+    height, width = norm_HW.shape
+    # So much around it that no corner is ever turned out of the picture.
+    around = ceil((hypot(height, width) - min(height, width)) / 2)
+    rows, columns = (images.mirror(-around, side + around, side) for side in norm_HW.shape)
+    wide_HW = norm_HW[np.ix_(rows, columns)]
+    total_CHW = np.zeros((network.out_channels, height, width), np.float32)
+    inner = (slice(None), slice(around, around + height), slice(around, around + width))
+    turned = partial(ndimage.rotate, axes=(-2, -1), reshape=False, order=1, mode="mirror")
+    for done in range(1, rotations + 1):
+        angle = 360 * done / rotations
+        prob_CHW = predict_normalised(network, turned(wide_HW, angle), **options)
+        total_CHW += turned(prob_CHW, -angle)[inner]
+        if on_progress:
+            on_progress(done, rotations)
+    return np.clip(total_CHW / rotations, 0, 1)
 
 
 def halo(network: UNet) -> int:
@@ -128,28 +234,6 @@ def halo(network: UNet) -> int:
     reach = sum(2 * 2**level for level in range(levels))
     reach += sum(2 * 2**level + 2**level for level in range(levels - 1))
     return -(-reach // network.multiple) * network.multiple
-
-
-def _tiles(
-    shape: tuple[int, ...], tile: int, halo: int
-) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice], tuple[slice, slice]]]:
-    """For each tile: what is read, which part of that is kept, and where it goes."""
-    cuts = []
-    for side in shape:
-        axis = []
-        for start in range(0, side, tile):
-            stop = min(start + tile, side)
-            first, last = max(start - halo, 0), min(stop + halo, side)
-            axis.append(
-                (slice(first, last), slice(start - first, stop - first), slice(start, stop))
-            )
-        cuts.append(axis)
-    for rows, columns in product(*cuts):
-        yield (
-            (rows[0], columns[0]),
-            (rows[1], columns[1]),
-            (rows[2], columns[2]),
-        )
 
 
 def _predict_piece(network: UNet, image_HW: Tensor, softmax: bool, flips: bool) -> Tensor:

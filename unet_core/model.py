@@ -4,23 +4,29 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
+from math import gcd
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+GROUPS = 32
+
 
 class DoubleConv(nn.Sequential):
-    """Two 3x3 convolutions, each followed by optional BatchNorm and ReLU."""
+    """Two 3x3 convolutions, each followed by optional normalisation and ReLU."""
 
     def __init__(self, inputs: int, outputs: int, *, padding: str, norm: str | None) -> None:
         layers: list[nn.Module] = []
         for count in (inputs, outputs):
-            # BatchNorm subtracts the mean: a bias before it would do nothing.
+            # Normalising subtracts the mean: a bias before it would do (almost) nothing.
             pad = 1 if padding == "same" else 0
             layers.append(nn.Conv2d(count, outputs, 3, padding=pad, bias=norm is None))
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(outputs))
+            elif norm == "group":
+                # Wu and He 2018 (arXiv 1803.08494) use 32 groups; few channels have fewer.
+                layers.append(nn.GroupNorm(gcd(GROUPS, outputs), outputs))
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
@@ -31,7 +37,7 @@ class UNet(nn.Module):
     `channels` are the features of each level, top to bottom; each level below the first halves
     the image. With padding "same" the output has the input's size, which must be a multiple of
     2 ** (levels - 1); with "valid" it is smaller (572 -> 388 for five levels), and the skipped
-    features are cropped to their centre. `norm` is "batch" or None.
+    features are cropped to their centre. `norm` is "batch", "group" or None.
 
     Raises ValueError for impossible settings, and for an image whose size does not fit.
     """
@@ -47,8 +53,8 @@ class UNet(nn.Module):
         super().__init__()
         if padding not in ("same", "valid"):
             raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
-        if norm not in ("batch", None):
-            raise ValueError(f'norm must be "batch" or None, got {norm!r}')
+        if norm not in ("batch", "group", None):
+            raise ValueError(f'norm must be "batch", "group" or None, got {norm!r}')
         if not channels or min(in_channels, out_channels, *channels) < 1:
             raise ValueError("in_channels, out_channels and channels must be positive numbers")
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -76,6 +82,17 @@ class UNet(nn.Module):
     def multiple(self) -> int:
         """What both sides of an image must be a multiple of, with padding "same"."""
         return 2 ** (len(self.channels) - 1)
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side that the output is smaller than the image: 0 but for "valid"."""
+        return margin(len(self.channels)) if self.padding == "valid" else 0
+
+    def fit(self, side: int) -> int:
+        """The smallest output side of at least `side` that this network can have."""
+        if self.padding == "same":
+            return -(-side // self.multiple) * self.multiple
+        return fit(side, len(self.channels))
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Logits of a batch."""
@@ -123,6 +140,23 @@ def output_side(side: int, levels: int) -> int | None:
     for _ in range(levels - 1):
         side = 2 * side - 4
     return side if side > 0 else None
+
+
+def margin(levels: int) -> int:
+    """Pixels on each side that valid padding takes away: 92 for five levels (572 -> 388).
+
+    Four per level (two convolutions on the way down, two up) but for the lowest, which has two;
+    each is 2 ** level pixels of the image.
+    """
+    return sum(4 * 2**level for level in range(levels - 1)) + 2 * 2 ** (levels - 1)
+
+
+def fit(side: int, levels: int) -> int:
+    """The smallest output side of at least `side` that a network with valid padding can have."""
+    around = 2 * margin(levels)
+    while output_side(side + around, levels) is None:
+        side += 1
+    return side
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Axes: H rows, W columns. Lengths are in pixels and areas in square pixels unless a name says _um.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,9 +79,8 @@ def measure_images(
     }
 
 
-def from_arrays(arrays: cache.Arrays, validation: Iterable[str]) -> Statistics:
-    """The tables again, with "val" as the split of the named training images."""
-    chosen = set(validation)
+def from_arrays(arrays: cache.Arrays, splits: Mapping[tuple[str, str], str]) -> Statistics:
+    """The tables again, with the split of each image by where it is stored and its name."""
     frames = []
     for name in ("images", "objects"):
         frame = pd.DataFrame(
@@ -91,9 +90,9 @@ def from_arrays(arrays: cache.Arrays, validation: Iterable[str]) -> Statistics:
                 if key.startswith(f"{name}.")
             }
         )
-        # A test image may have the name of a training image.
-        is_val = frame["image"].isin(chosen) & (frame["split"] == "train")
-        frame.loc[is_val, "split"] = "val"
+        # By both, since a test image may have the name of a training image.
+        stored = zip(frame["split"], frame["image"], strict=True)
+        frame["split"] = [splits[one] for one in stored]
         frames.append(frame)
     return Statistics(*frames)
 

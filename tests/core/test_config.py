@@ -36,7 +36,7 @@ def test_a_model_configuration_survives_json() -> None:
         ("channels=8,x", "channels must be a whole number"),
         ("channels=", "channels must name at least one level"),
         ("channels=8,0", "channels must be at least 1"),
-        ("norm=layer", "norm must be one of batch, none"),
+        ("norm=layer", "norm must be one of batch, group, none"),
         ("wombat=1", "unknown setting 'wombat'"),
         ("epochs", "written key=value"),
         ("loss=cross-entropy", "independent channels"),

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from unet_core import batches, engine, targets
-from unet_core.config import TrainConfig
+from unet_core import batches, engine
+from unet_core.config import ModelConfig, TrainConfig
 from unet_core.device import choose
+from unet_core.model import UNet
 
 TINY = TrainConfig(
     data="synthetic-nuclei",
@@ -213,20 +214,131 @@ def test_every_image_is_seen_once_in_an_epoch() -> None:
     ]
     data = copy.copy(data)
     object.__setattr__(data, "train", tagged)
-    seen = np.concatenate([data.crops(step)[0][:, 0, 0] for step in range(data.steps_per_epoch)])
+    seen = np.concatenate(
+        [data.crops(step).norm_BHW[:, 0, 0] for step in range(data.steps_per_epoch)]
+    )
     assert set(seen[: len(tagged)]) == set(range(len(tagged)))
 
 
 def test_a_crop_of_a_small_image_is_mirrored_and_on_objects_holds_one() -> None:
-    rng = np.random.default_rng(0)
     labels = np.zeros((200, 20), np.int32)
     labels[150:154, 5:9] = 3
-    example = batches.Example("a", np.arange(4000.0, dtype=np.float32).reshape(200, 20), labels)
-    for _ in range(20):
-        norm, cut = batches.crop(example, 32, "on-objects", rng)
-        assert norm.shape == cut.shape == (32, 32)
-        assert (cut == 3).any()
-    found = [(batches.crop(example, 32, "random", rng)[1] == 3).any() for _ in range(40)]
-    assert not all(found)
-    whole = targets.encode(labels, "foreground")
-    assert whole.sum() == 16
+    image = np.arange(4000.0, dtype=np.float32).reshape(200, 20)
+
+    def crops(where: str) -> list[batches.Batch]:
+        data = only(image, labels, TINY.replace(crop_size=32, crops=where, batch_size=1))
+        return [data.crops(index) for index in range(40)]
+
+    mirrored = np.pad(image, ((0, 0), (6, 6)), mode="symmetric")
+    for batch in crops("on-objects"):
+        assert (batch.labels_BHW == 3).any()
+        row = int(batch.norm_BHW[0, 0, 6]) // 20
+        assert (batch.norm_BHW[0] == mirrored[row : row + 32]).all()
+    assert not all((batch.labels_BHW == 3).any() for batch in crops("random"))
+
+
+def only(image: np.ndarray, labels: np.ndarray, config: TrainConfig) -> batches.TrainingData:
+    """Training data of one image."""
+    example = batches.Example("a", image, labels)
+    model_config = ModelConfig(train=config, outputs=("foreground",))
+    places = batches.find_places(config, [labels])
+    return batches.TrainingData(config, model_config, [example], [], places, ())
+
+
+def test_centred_crops_hold_every_object_once_in_the_middle() -> None:
+    labels = np.zeros((100, 100), np.int32)
+    for label, (row, column) in enumerate([(50, 40), (30, 60), (2, 97)], start=1):
+        labels[row : row + 3, column : column + 3] = label
+    config = TINY.replace(crop_size=32, crops="centred", batch_size=1, steps_per_epoch=0)
+    data = only(labels.astype(np.float32), labels, config)
+    assert data.steps_per_epoch == 3
+    cut = [data.crops(index).labels_BHW[0] for index in range(3)]
+    middles = sorted(one[16, 16] for one in cut)
+    assert middles == [0, 1, 2]  # the third lies in the image's corner
+    assert any((one[2:5, 29:32] == 3).all() for one in cut)
+
+
+def test_patches_are_cut_at_the_same_places_in_every_epoch_with_their_mirror_images() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((64, 80)) < 0.01).astype(np.int32)
+    config = TINY.replace(
+        crop_size=32, crops="patches", patches=3, batch_size=12, steps_per_epoch=0
+    )
+    data = only(rng.random((64, 80)).astype(np.float32), labels, config)
+    assert data.steps_per_epoch == 1
+    first, second = ({one.tobytes() for one in data.crops(epoch).norm_BHW} for epoch in (0, 1))
+    assert first == second
+    assert len(first) == 12
+    one = data.crops(0).norm_BHW[0]
+    assert {np.flip(one, axes).tobytes() for axes in ((0,), (1,), (0, 1))} < first
+
+
+def test_without_objects_centred_crops_are_refused() -> None:
+    with pytest.raises(ValueError, match="crops centred finds no object"):
+        batches.find_places(TINY.replace(crops="centred"), [np.zeros((64, 64), np.int32)])
+
+
+def test_valid_crops_are_learned_with_their_real_surroundings() -> None:
+    image = np.arange(10_000, dtype=np.float32).reshape(100, 100)
+    config = TINY.replace(padding="valid", channels=(4, 8, 8), crop_size=33, batch_size=1)
+    batch = only(image, image.astype(np.int32), config).crops(0)
+    before, after = batches.read_around(config)
+    read = 33 + before + after
+    assert batch.norm_BHW.shape == batch.labels_BHW.shape == (1, read, read)
+    network = UNet(1, 1, config.channels, padding="valid")
+    assert network(torch.zeros(1, 1, read, read)).shape[-1] == network.fit(33)
+    training = new(config)
+    middle = training._middle(torch.from_numpy(batch.norm_BHW))
+    assert middle.shape == (1, 33, 33)
+    assert float(middle[0, 0, 0]) == float(batch.norm_BHW[0, before, before])
+    assert [type(event) for event in training.events()][:1] == [engine.Step]
+
+
+def test_accumulated_batches_are_one_large_batch() -> None:
+    """With a loss that is a mean over pixels, and without BatchNorm."""
+    both = []
+    for batch_size, accumulate in ((4, 1), (1, 4)):
+        config = TINY.replace(
+            norm="group", loss="bce", batch_size=batch_size, accumulate=accumulate, ema=0.0,
+            flip=False, transpose=False, rotate90=False, precision="float32", crops="centred",
+        )  # fmt: skip
+        training = new(config)
+        step = training.train_step()
+        both.append((step.loss, training.network.head.weight.detach().numpy()))
+    assert both[0][0] == pytest.approx(both[1][0], rel=1e-5)
+    assert both[0][1] == pytest.approx(both[1][1], rel=1e-3, abs=1e-5)
+
+
+def test_balance_gives_every_class_the_same_weight_in_all() -> None:
+    training = new(TINY.replace(balance=True))
+    labels = torch.cat([torch.from_numpy(one.labels_HW).ravel() for one in training.data.train])
+    weights = training._weights(labels[None, None])[0, 0]
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-3)
+    objects, background = (float(weights[part].sum()) for part in (labels > 0, labels == 0))
+    assert objects == pytest.approx(background, rel=1e-3)
+
+
+def test_a_weight_map_that_follows_is_that_of_the_whole_image_moved_along() -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[:, :30], labels[:, 32:] = 1, 2
+    config = TINY.replace(
+        weight_map=True, weights_follow=True, crop_size=32, crops="centred", batch_size=1
+    )
+    batch = only(labels.astype(np.float32), labels, config).crops(0)
+    gap = batch.labels_BHW == 0
+    assert (batch.border_BHW[gap] > 5).all()
+    assert (batch.border_BHW[~gap] == 0).all()
+
+
+def test_a_given_learning_rate_is_used_instead_of_the_schedule() -> None:
+    training = new()
+    assert training.train_step(lr=0.0123).lr == 0.0123
+    assert training.optimizer.param_groups[0]["lr"] == 0.0123
+    assert training.train_step().lr == pytest.approx(
+        engine.learning_rate(TINY, 1, training.planned_steps)
+    )
+
+
+def test_a_schedule_may_be_planned_for_more_epochs_than_are_trained() -> None:
+    training = new(TINY.replace(schedule="poly", schedule_epochs=200))
+    assert training.planned_steps == 200 * training.steps_per_epoch

@@ -29,7 +29,10 @@ SHAPES = {"classes": ("background", "line", "ellipse"), "has_instances": False}
 def tables(
     *labelled: Labelled, validation: tuple[str, ...] = (), **options
 ) -> statistics.Statistics:
-    return statistics.from_arrays(statistics.measure_images(labelled, **options), validation)
+    splits = {
+        (one.split, one.name): "val" if one.name in validation else one.split for one in labelled
+    }
+    return statistics.from_arrays(statistics.measure_images(labelled, **options), splits)
 
 
 def three_images(**options) -> statistics.Statistics:
@@ -102,7 +105,7 @@ def test_a_test_image_with_the_name_of_a_validation_image_stays_in_the_test_spli
     arrays = statistics.measure_images(
         [Labelled("a", split, pixels_HW, labels_HW) for split in ("train", "test")], **NUCLEI
     )
-    found = statistics.from_arrays(arrays, ["a"])
+    found = statistics.from_arrays(arrays, {("train", "a"): "val", ("test", "a"): "test"})
     assert list(found.images["split"]) == ["val", "test"]
     assert list(found.objects["split"]) == ["val", "test"]
 
