@@ -300,7 +300,7 @@ def test_accumulated_batches_are_one_large_batch() -> None:
     for batch_size, accumulate in ((4, 1), (1, 4)):
         config = TINY.replace(
             norm="group", loss="bce", batch_size=batch_size, accumulate=accumulate, ema=0.0,
-            flip=False, transpose=False, rotate90=False, precision="float32", crops="centred",
+            flip=False, transpose=False, rotate90=False, rotate=0.0, noise=0.0, crops="centred",
         )  # fmt: skip
         training = new(config)
         step = training.train_step()
