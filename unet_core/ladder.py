@@ -124,8 +124,8 @@ def rules(diameter: float | None = None) -> list[Rung]:
         Rung(
             "Otsu + distance watershed",
             "floor",
-            f"{otsu.capitalize()}. Each is cut where it is narrow, between peaks of the distance "
-            f"to the background that lie {apart} px apart or more.",
+            f"{otsu[:1].upper() + otsu[1:]}. Each is cut where it is narrow, between peaks of the "
+            f"distance to the background that lie {apart} px apart or more.",
             lambda sample: cut_by_distance(_bright(sample.image_HW), apart=apart),
         ),
     ]
