@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from ui import cache, data_download, data_sample, data_statistics, page
+from ui import (
+    cache,
+    data_augmentation,
+    data_download,
+    data_sample,
+    data_statistics,
+    data_weights,
+    page,
+)
 from ui.choice import choose
 from unet_core import datasets
 from unet_core.catalogue import DataSet
@@ -17,6 +25,9 @@ each image where the objects are: these **labels** give every object its own num
   can be told apart afterwards. All pictures zoom together, and the pointer reads the values.
 - **Statistics** says how many objects there are, how large, how round and how close together,
   and what that means for the settings of a training.
+- **Augmentation** changes one image at random, as training does with each of them: turned, bent,
+  brighter, noisier. A network that has seen such changes is not surprised by a new image.
+- **Weight map** shows how much each pixel counts in the loss when narrow gaps are to be learned.
 
 A **split** keeps images apart: the network learns from *train*, thresholds and the best epoch are
 chosen on *val*, and *test* is only for the final score. A **scheme** says how val is taken from
@@ -26,7 +37,7 @@ what you see.
 
 PER_PAGE = 24
 SIDE, CARD = 160, 132  # pixels of a small picture, and the narrowest place for it
-TABS = ("Overview", "Sample", "Statistics")
+TABS = ("Overview", "Sample", "Statistics", "Augmentation", "Weight map")
 
 SPLIT_HELP = (
     "train: the network learns from these. val: they choose the best epoch and the thresholds. "
@@ -114,7 +125,9 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     is_new = "tab" not in st.session_state and "tab" not in st.query_params
     if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
         st.session_state["tab"] = "Sample"
-    overview, sample, statistics = st.tabs(TABS, key="tab", bind="query-params")
+    overview, sample, statistics, augmentation, weights = st.tabs(
+        TABS, key="tab", bind="query-params"
+    )
     if overview.open:
         with overview, page.guard():
             show_overview(about, split, names)
@@ -124,6 +137,12 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     if statistics.open:
         with statistics, page.guard():
             data_statistics.show(about, scheme)
+    if augmentation.open:
+        with augmentation, page.guard():
+            data_augmentation.show(about, split, names)
+    if weights.open:
+        with weights, page.guard():
+            data_weights.show(about, split, names)
 
 
 page.setup("Data", EXPLANATION)

@@ -12,10 +12,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
     1: "catalogue config presets published",
-    2: "archive cache device calibration formats stacks truth images synthetic targets "
+    2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "overlay records faults",
-    3: "samples datasets download statistics checkpoint inference batches slots status runs jobs",
+    3: "samples datasets download statistics checkpoint inference batches slots status runs jobs "
+    "draws",
     4: "engine estimate evaluation predictions landscape tuning ladder export batch",
     5: "stopping recorder worker training commands tune_command cli",
 }
@@ -24,8 +25,8 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
-    "synthetic matching instances measure weight_map samples datasets download statistics records "
-    "slots status runs jobs overlay export checkpoint targets patches published"
+    "synthetic shapes matching instances measure weight_map samples datasets download statistics "
+    "records slots status runs jobs overlay export checkpoint targets patches published"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
