@@ -6,14 +6,16 @@ Axes: H rows, W columns. Nothing here reads pixels until a sample is loaded.
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from unet_core import cache, synthetic
+from unet_core import cache, shapes, synthetic
 from unet_core.catalogue import SETS, DataSet
-from unet_core.samples import SEED, SIZES, Sample, load_stored, stored_names
+from unet_core.samples import SEED, Sample, load_stored, stored_names, synthetic_size
+from unet_core.shapes import Shapes
 
 if TYPE_CHECKING:
     from unet_core.download import Progress
@@ -29,10 +31,18 @@ T = TypeVar("T")
 
 
 def info(name: str) -> DataSet:
-    """The facts about a data set. Raises ValueError for an unknown name."""
-    if name not in SETS:
+    """The facts about a data set.
+
+    The name of synthetic-shapes may carry settings, `synthetic-shapes:noise=30,lines=3,8`: that
+    is a set of its own. Raises ValueError for an unknown name or impossible settings.
+    """
+    base, colon, _ = name.partition(":")
+    if base not in SETS or (colon and base != shapes.SET):
         raise ValueError(f"data set must be one of {', '.join(NAMES)}, got {name!r}")
-    return SETS[name]
+    own = Shapes.from_name(name).name if colon else name
+    if own in SETS:
+        return SETS[own]
+    return replace(SETS[base], name=own, title=f"{SETS[base].title} ({own.partition(':')[2]})")
 
 
 def root() -> Path:
@@ -50,6 +60,11 @@ def folder(name: str) -> Path | None:
 def available() -> list[str]:
     """Names of the data sets that can be used now: the downloaded ones and the synthetic ones."""
     return [name for name in NAMES if SETS[name].is_synthetic or folder(name) is not None]
+
+
+def is_available(name: str) -> bool:
+    """Whether a set, also one with settings in its name, can be used now."""
+    return name.partition(":")[0] in available()
 
 
 def resolve_scheme(name: str, scheme: str | None) -> str:
@@ -105,7 +120,7 @@ def used_in(name: str, scheme: str | None, sample: str) -> str | None:
 
     None: for nothing, or the set is not there to tell.
     """
-    if name not in available():
+    if not is_available(name):
         return None
     division = _divide(name, resolve_scheme(name, scheme))
     for split, found in division.items():
@@ -259,7 +274,7 @@ def _fingerprint(name: str) -> str:
     """Changes when a file of the set changes, without reading any."""
     place = _existing_folder(name)
     if place is None:
-        facts = f"{name} {synthetic.VERSION} {SEED} {SIZES[name]}"
+        facts = f"{name} {synthetic.VERSION} {SEED} {synthetic_size(name)}"
     else:
         files = sorted(path for path in place.rglob("*.tif"))
         stats = [(path.relative_to(place).as_posix(), path.stat()) for path in files]

@@ -11,11 +11,12 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 
-from unet_core import synthetic
+from unet_core import shapes, synthetic
 from unet_core.catalogue import SETS
+from unet_core.shapes import Shapes
 
-SEED = 2018  # of the synthetic sets
-SIZES = {"synthetic-nuclei": (60, 12), "synthetic-shapes": (100, 10)}  # train, test
+SEED = 2018  # of the synthetic nuclei, and of divisions into training and validation
+NUCLEI = (60, 12)  # synthetic images: train, test
 SECTIONS = 30
 TEST_SECTIONS = 3  # the last of the training volume: never trained on, whatever the scheme
 MOST_PIXELS = 100_000_000
@@ -46,8 +47,17 @@ def stored_names(name: str, stored: str, folder: Path | None) -> list[str]:
         first_test = SECTIONS - TEST_SECTIONS
         chosen = range(first_test) if stored == "train" else range(first_test, SECTIONS)
         return [f"section-{index:02d}" for index in chosen]
-    count = SIZES[name][0 if stored == "train" else 1]
-    return [f"{name.removeprefix('synthetic-')}-{stored}-{index:03d}" for index in range(count)]
+    kind = name.partition(":")[0].removeprefix("synthetic-")
+    count = synthetic_size(name)[0 if stored == "train" else 1]
+    return [f"{kind}-{stored}-{index:03d}" for index in range(count)]
+
+
+def synthetic_size(name: str) -> tuple[int, int]:
+    """How many images a synthetic set has: train, test."""
+    if name == "synthetic-nuclei":
+        return NUCLEI
+    settings = Shapes.from_name(name)
+    return settings.train, settings.test
 
 
 def load_stored(name: str, stored: str, sample: str, folder: Path | None) -> Sample:
@@ -140,8 +150,11 @@ def _check_equal_shapes(sample: str, image_HW: np.ndarray, labels_HW: np.ndarray
 
 def _draw(name: str, stored: str, index: int, sample: str) -> Sample:
     """A synthetic sample: its generator depends on its own place only, not on earlier samples."""
-    rng = np.random.default_rng([SEED, ("train", "test").index(stored), index])
-    if name == "synthetic-shapes":
-        return Sample(sample, *synthetic.shapes(rng), None, None)
+    place = [("train", "test").index(stored), index]
+    if name != "synthetic-nuclei":
+        settings = Shapes.from_name(name)
+        rng = np.random.default_rng([settings.seed, *place])
+        return Sample(sample, *shapes.draw(rng, settings), None, None)
+    rng = np.random.default_rng([SEED, *place])
     shape = {4: (320, 256), 5: (360, 360)}.get(index % 6, (256, 256))
     return Sample(sample, *synthetic.nuclei(rng, shape), None, None)

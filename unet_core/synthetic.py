@@ -1,4 +1,4 @@
-"""Microscopy-like images with known labels, drawn from a random generator.
+"""Microscopy-like images of nuclei with known labels, drawn from a random generator.
 
 Axes: H rows, W columns; rows before columns everywhere. Grey values are handled as photon counts
 between 0 and about 1 (1 = the brightest nuclei) until the camera turns them into integers.
@@ -13,7 +13,6 @@ VERSION = 1  # raise it when the same seed gives other pixels: data hashes depen
 
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 SMALLEST_VISIBLE = 24  # px; slivers at the border and behind a neighbour are not drawn at all
-BACKGROUND, LINE, ELLIPSE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -237,92 +236,6 @@ def _expose(
     gain = top * rng.uniform(0.5, 0.95) / photons
     grey_HW = np.rint(offset + gain * counts_HW)
     return np.clip(grey_HW, 0, top).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def shapes(
-    rng: np.random.Generator,
-    shape: tuple[int, int] = (400, 200),
-    *,
-    lines: tuple[int, int] = (3, 8),
-    ellipses: tuple[int, int] = (3, 8),
-    thickness: tuple[float, float] = (2.0, 7.0),
-    semi_axis: tuple[float, float] = (6.0, 30.0),
-    background: float = 110.0,
-    noise: float = 20.0,
-    contrast: float = 40.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lines and ellipses of varying grey on a noisy background, and the class of every pixel.
-
-    Args:
-        rng: the only source of randomness; the same state gives the same pixels.
-        shape: rows, columns; each 16 to 4096.
-        lines: fewest and most lines.
-        ellipses: fewest and most ellipses.
-        thickness: px; range of the lines' thickness.
-        semi_axis: px; range of the ellipses' two half axes.
-        background: mean grey of the background, 0 to 255.
-        noise: standard deviation of the Gaussian noise, in grey levels; a third of it on objects.
-        contrast: smallest difference between an object's grey and the background, 0 to 100.
-
-    Returns:
-        image_HW (uint8) and classes_HW (uint8: 0 background, 1 line, 2 ellipse). What is drawn
-        later covers what was drawn before, in a random order.
-
-    Raises:
-        ValueError: an option is outside its range.
-    """
-    _check_shape(shape)
-    _check_range("lines", lines, 0, 100)
-    _check_range("ellipses", ellipses, 0, 100)
-    _check_range("thickness", thickness, 1.0, 50.0)
-    _check_range("semi_axis", semi_axis, 2.0, 200.0)
-    _check_number("background", background, 0.0, 255.0)
-    _check_number("noise", noise, 0.0, 100.0)
-    _check_number("contrast", contrast, 0.0, 100.0)
-
-    classes_HW = np.zeros(shape, np.uint8)
-    grey_HW = np.full(shape, background, np.float32)
-    kinds = [LINE] * int(rng.integers(lines[0], lines[1] + 1))
-    kinds += [ELLIPSE] * int(rng.integers(ellipses[0], ellipses[1] + 1))
-    rng.shuffle(kinds)
-    for kind in kinds:
-        if kind == LINE:
-            inside_HW = _line(rng, shape, rng.uniform(*thickness))
-        else:
-            inside_HW = _ellipse(rng, shape, rng.uniform(*semi_axis, 2))
-        classes_HW[inside_HW] = kind
-        grey_HW[inside_HW] = _distinct_grey(rng, background, contrast)
-    deviation_HW = np.where(classes_HW == BACKGROUND, noise, noise / 3).astype(np.float32)
-    grey_HW += deviation_HW * rng.standard_normal(shape, np.float32)
-    return np.clip(np.rint(grey_HW), 0, 255).astype(np.uint8), classes_HW
-
-
-def _line(rng: np.random.Generator, shape: tuple[int, int], thickness: float) -> np.ndarray:
-    """Pixels within half a thickness of the segment between two random points."""
-    start, end = rng.uniform(0, shape, (2, 2))
-    direction = end - start
-    length2 = max(float(direction @ direction), 1.0)
-    y_H1, x_1W = np.ogrid[: shape[0], : shape[1]]
-    y_H1, x_1W = (y_H1 - start[0]).astype(np.float32), (x_1W - start[1]).astype(np.float32)
-    along_HW = ((y_H1 * direction[0] + x_1W * direction[1]) / length2).clip(0, 1)
-    away2_HW = (y_H1 - along_HW * direction[0]) ** 2 + (x_1W - along_HW * direction[1]) ** 2
-    return away2_HW <= (thickness / 2) ** 2
-
-
-def _ellipse(rng: np.random.Generator, shape: tuple[int, int], axes: np.ndarray) -> np.ndarray:
-    centre, turn = rng.uniform(0, shape), rng.uniform(0, np.pi)
-    y_H1, x_1W = np.ogrid[: shape[0], : shape[1]]
-    y_H1, x_1W = (y_H1 - centre[0]).astype(np.float32), (x_1W - centre[1]).astype(np.float32)
-    u_HW = (np.cos(turn) * x_1W + np.sin(turn) * y_H1) / axes[0]
-    v_HW = (np.cos(turn) * y_H1 - np.sin(turn) * x_1W) / axes[1]
-    return u_HW**2 + v_HW**2 <= 1.0
-
-
-def _distinct_grey(rng: np.random.Generator, background: float, contrast: float) -> float:
-    """A grey level, evenly drawn from all that differ from the background by the contrast."""
-    below, above = max(background - contrast, 0.0), min(background + contrast, 255.0)
-    grey = rng.uniform(0, below + 255.0 - above)
-    return float(grey if grey < below else grey - below + above)
 
 
 def _check_shape(shape: tuple[int, int]) -> None:
