@@ -3,11 +3,14 @@
 Axes: H rows, W columns. A place is the first row and the first column of a square.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from unet_core.config import Settings, option
+
+N_COLOURS = 6  # of the outlines in `mark`
 
 # The axes along which each copy is mirrored.
 FLIPS: dict[str, tuple[int, ...]] = {
@@ -29,6 +32,21 @@ class Patches(Settings):
         True, "Add each patch mirrored left-right, up-down and both: four times as many."
     )
     seed: int = option(0, "The same seed cuts at the same places.", low=0, high=2**31 - 1)
+
+
+def places(classes_HW: np.ndarray, index: int, patches: Patches) -> list[tuple[int, int]]:
+    """Where the patches of image number `index` (from 0) of a set are cut.
+
+    They are the places of a training with `crops=patches` and the same settings. Raises ValueError
+    as `cut`.
+    """
+    return cut(
+        classes_HW,
+        count=patches.count,
+        side=patches.side,
+        must_contain=patches.must_contain,
+        rng=np.random.default_rng([patches.seed, 3, index]),
+    )
 
 
 def cut(
@@ -90,3 +108,18 @@ def flips(patch_HW: np.ndarray) -> list[np.ndarray]:
     Image and mask have the same order, so they stay together.
     """
     return [np.flip(patch_HW, axes) for axes in FLIPS.values()]
+
+
+def mark(shape: tuple[int, int], places: Sequence[tuple[int, int]], side: int) -> np.ndarray:
+    """The outlines of the squares: uint8 [H, W], 1 to 6 in turn, 0 where there is none.
+
+    Where two cross, the later one is on top.
+    """
+    number_HW = np.zeros(shape, np.uint8)
+    thick = 1 + max(shape) // 600  # still seen when a large image is shown small
+    for index, place in enumerate(places):
+        square_HW = take(number_HW, place, side)
+        frame = np.ones(square_HW.shape, bool)
+        frame[thick:-thick, thick:-thick] = False
+        square_HW[frame] = 1 + index % N_COLOURS
+    return number_HW
