@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from unet_core import checkpoint, datasets, losses, model, targets
+from unet_core import batches, checkpoint, datasets, losses, model, targets
 from unet_core.config import ModelConfig, TrainConfig
 from unet_core.device import Device, bfloat16_pays, free_bytes, precision
 
@@ -63,12 +63,13 @@ def estimate(
     _check_memory(needed, free_bytes(device.name))
     minute = int(clock() // 60)
     costs = _measure(_shape_of(config), outputs, device, minute)
-    steps = (config.steps_per_epoch or -(-len(train) // config.batch_size)) * config.epochs
-    crop_pixels = config.crop_size**2
+    crops = config.batch_size * config.accumulate
+    steps = (config.steps_per_epoch or -(-_places(config, train) // crops)) * config.epochs
+    crop_pixels = (config.crop_size + sum(batches.read_around(config))) ** 2
     seconds = (
         START_SECONDS
         + LOAD_SECONDS * (len(train) + val_count)
-        + steps * config.batch_size * crop_pixels * costs.train
+        + steps * crops * crop_pixels * costs.train
         + config.epochs * val_count * pixels * costs.infer
     )
     return Estimate(seconds, needed)
@@ -88,10 +89,21 @@ def _shape_of(config: TrainConfig) -> TrainConfig:
         crop_size=config.crop_size,
         channels=config.channels,
         norm=config.norm,
+        padding=config.padding,
         precision=config.precision,
         target=config.target,
         loss=config.loss,
     )
+
+
+def _places(config: TrainConfig, names: list[str]) -> int:
+    """How many crops an epoch takes, from a few images' labels; all of them where it is cheap."""
+    if config.crops not in ("centred", "patches"):
+        return len(names)
+    chosen = datasets.pick_evenly(names, SAMPLED)
+    labels = [datasets.load(config.data, "train", name).labels_HW for name in chosen]
+    known = [one for one in labels if one is not None]
+    return round(len(batches.find_places(config, known)) * len(names) / len(chosen))
 
 
 def _mean_pixels(data: str, names: list[str]) -> float:
@@ -106,9 +118,10 @@ def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device, minu
     network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     # At least two pixels a side on the lowest level, for BatchNorm cannot learn from one.
-    side = max(2, -(-TRIAL_SIDE // network.multiple)) * network.multiple
+    learned = network.fit(max(TRIAL_SIDE, 2 * network.multiple))
+    side = learned + 2 * network.margin
     image = torch.rand(1, 1, side, side, device=device.name)
-    labels = torch.zeros(1, side, side, dtype=torch.int32, device=device.name)
+    labels = torch.zeros(1, learned, learned, dtype=torch.int32, device=device.name)
     target = targets.encode(labels, config.target, config.boundary)
 
     def step() -> float:
@@ -140,7 +153,7 @@ def _network_bytes(config: TrainConfig, outputs: tuple[str, ...], device: Device
         network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
     copies = 2 + (2 if config.optimizer != "sgd" else 1) + (1 if config.ema else 0) + 1
     weights = 4 * copies * sum(weight.numel() for weight in network.parameters())
-    side = -(-config.crop_size // network.multiple) * network.multiple
+    side = network.fit(config.crop_size) + 2 * network.margin
     values = sum(np.prod(layer.output_CHW) for layer in model.layers(network, side, side))
     is_half = config.precision == "bfloat16" or (
         config.precision == "auto" and bfloat16_pays(device.name)
