@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from ui import cache, data_draws, forms, page
+from ui import cache, data_draws, forms, page, takeover
 from ui.choice import choose
 from ui.data_sample import choose_sample
 from unet_core import datasets, presets, targets
@@ -267,8 +267,6 @@ def _draw_widget(widget: Any, about: Field, value: Any, *, name: str = "", **mor
 def _show_buttons(about: DataSet, base: TrainConfig, config: TrainConfig) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Use these in training", icon=page.icon("train"), key="aug_use"):
-            from ui import takeover
-
             takeover.offer(
                 changes(base, config), source="the augmentation preview", data=about.name
             )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui import cache, data_weight_pictures, page
+from ui import cache, data_weight_pictures, page, takeover
 from ui.data_sample import choose_sample
 from ui.data_weight_pictures import Formula, Labels, heaviest
 from ui.segment_upload import TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
@@ -221,8 +221,6 @@ def _slide(label: str, key: str, length: int, first: int) -> int:
 
 def _offer(labels: Labels, formula: Formula, is_balanced: bool) -> None:
     if st.button("Use w0 and σ in training", icon=page.icon("train"), key="use_weights"):
-        from ui import takeover
-
         takeover.offer(
             changes(formula, is_balanced), source="the weight-map explorer", data=labels.data
         )
