@@ -6,13 +6,14 @@ from ui import (
     cache,
     data_augmentation,
     data_download,
+    data_generator,
     data_sample,
     data_statistics,
     data_weights,
     page,
 )
-from ui.choice import choose
-from unet_core import datasets
+from ui.choice import choose, set_names
+from unet_core import datasets, shapes
 from unet_core.catalogue import DataSet
 
 EXPLANATION = """
@@ -28,6 +29,7 @@ each image where the objects are: these **labels** give every object its own num
 - **Augmentation** changes one image at random, as training does with each of them: turned, bent,
   brighter, noisier. A network that has seen such changes is not surprised by a new image.
 - **Weight map** shows how much each pixel counts in the loss when narrow gaps are to be learned.
+- **Generator**, for the synthetic lines and ellipses, draws a set of your own and cuts patches.
 
 A **split** keeps images apart: the network learns from *train*, thresholds and the best epoch are
 chosen on *val*, and *test* is only for the final score. A **scheme** says how val is taken from
@@ -38,6 +40,7 @@ what you see.
 PER_PAGE = 24
 SIDE, CARD = 160, 132  # pixels of a small picture, and the narrowest place for it
 TABS = ("Overview", "Sample", "Statistics", "Augmentation", "Weight map")
+GENERATOR = "Generator"  # only where there is something to generate
 
 SPLIT_HELP = (
     "train: the network learns from these. val: they choose the best epoch and the thresholds. "
@@ -68,7 +71,7 @@ def start_over() -> None:
 
 
 def choose_set() -> DataSet:
-    names = list(datasets.NAMES)
+    names = set_names(list(datasets.NAMES), "set")
     return datasets.info(choose("Data set", names, "set", width=200, on_change=start_over))
 
 
@@ -125,8 +128,9 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     is_new = "tab" not in st.session_state and "tab" not in st.query_params
     if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
         st.session_state["tab"] = "Sample"
-    overview, sample, statistics, augmentation, weights = st.tabs(
-        TABS, key="tab", bind="query-params"
+    has_generator = about.name.partition(":")[0] == shapes.SET
+    overview, sample, statistics, augmentation, weights, *more = st.tabs(
+        [*TABS, GENERATOR] if has_generator else TABS, key="tab", bind="query-params"
     )
     if overview.open:
         with overview, page.guard():
@@ -143,6 +147,10 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     if weights.open:
         with weights, page.guard():
             data_weights.show(about, split, names)
+    for generator in more:
+        if generator.open:
+            with generator, page.guard():
+                data_generator.show(about, split, scheme)
 
 
 page.setup("Data", EXPLANATION)
@@ -150,7 +158,7 @@ with page.guard():
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with row:
         about = choose_set()
-    if about.name not in datasets.available():
+    if not datasets.is_available(about.name):
         st.markdown(f"**{about.title}.** {about.sentence}")
         data_download.show(about)
     else:

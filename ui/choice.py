@@ -1,8 +1,13 @@
 """Choices that a link restores."""
 
+import contextlib
 from collections.abc import Callable
 
 import streamlit as st
+
+from unet_core import datasets
+
+MOST_OWN_SETS = 8  # generated sets that the choice still offers
 
 
 def choose(
@@ -40,3 +45,24 @@ def tell_unknown(label: str, options: list[str], key: str) -> None:
             del st.session_state[key]
     elif asked is not None and asked not in options:
         st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
+
+
+def set_names(names: list[str], key: str) -> list[str]:
+    """The data sets to choose from, and the generated ones that were made or that a link names."""
+    asked = st.query_params.get(key, "")
+    if ":" in asked:
+        with contextlib.suppress(ValueError):  # `choose` says that the link asks for nothing known
+            datasets.info(asked)
+            add_own_set(asked)
+    return [*names, *(one for one in own_sets() if one not in names)]
+
+
+def own_sets() -> list[str]:
+    """The names of generated sets that were looked at in this session."""
+    return st.session_state.get("_own_sets", [])
+
+
+def add_own_set(name: str) -> None:
+    """Offer a generated set wherever a data set is chosen."""
+    kept = [one for one in own_sets() if one != name]
+    st.session_state["_own_sets"] = [*kept, name][-MOST_OWN_SETS:]

@@ -135,7 +135,7 @@ def show_pictures(about: DataSet, found: datasets.Sample, look: Look) -> None:
     ):
         st.caption(" · ".join(_facts(about, found)), width="content")
         if legend:
-            st.html(_legend(legend), width="content")
+            st.html(make_legend(legend), width="content")
     viewer.show(
         panels,
         found.image_HW.shape,
@@ -238,7 +238,8 @@ def _heat(values_HW: np.ndarray, low: float, high: float, reading: viewer.Readin
     return Drawn(pictures.png(pictures.heat(pictures.fit(values_HW), low, high)), (), reading)
 
 
-def _legend(entries: tuple[tuple[tuple[int, int, int], str], ...]) -> str:
+def make_legend(entries: tuple[tuple[tuple[int, int, int], str], ...]) -> str:
+    """Colours and their words, as HTML."""
     parts = [
         '<span style="display:inline-flex;align-items:center;gap:.4em;margin-right:1.2em">'
         f'<span style="width:.9em;height:.9em;border-radius:2px;border:1px solid #8888;'

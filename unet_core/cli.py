@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 
 from unet_core import __version__, commands, faults
 from unet_core.config import Segmentation, TrainConfig
+from unet_core.patches import Patches
 from unet_core.presets import PRESETS
+from unet_core.shapes import Shapes
 
 MISTAKE, SURROUNDINGS = 2, 3
 
@@ -126,11 +128,11 @@ def _add_job(parser: Parser) -> None:
 def _add_data(found: Any) -> None:
     parser = found.add_parser(
         "data",
-        help="list, download and describe the data sets",
-        description="List, download and describe the data sets. They are looked for in "
+        help="list, download, describe and pack the data sets",
+        description="List, download, describe and pack the data sets. They are looked for in "
         "$UNET_DATA, then ./data.",
     )
-    verbs = parser.add_subparsers(metavar="list|fetch|stats", required=True)
+    verbs = parser.add_subparsers(metavar="list|fetch|stats|pack", required=True)
     _add(verbs, "list", commands.data_list, "list the data sets and whether they are here")
     fetch = _add(verbs, "fetch", commands.data_fetch, "download a data set; continues a broken one")
     fetch.add_argument("name", metavar="NAME", help="the data set")
@@ -140,25 +142,51 @@ def _add_data(found: Any) -> None:
     stats = _add(verbs, "stats", commands.data_stats, "describe the images and objects of a set")
     stats.add_argument("name", metavar="NAME", help="the data set")
     stats.add_argument("--scheme", help="how training images are divided (default: the set's own)")
+    _add_pack(verbs)
 
 
-def _add_train(found: Any) -> None:
-    recipes = "\n".join(f"  {name:14}{one.sentence}" for name, one in PRESETS.items())
-    settings = "\n".join(
+def _add_pack(verbs: Any) -> None:
+    pack = _add(
+        verbs,
+        "pack",
+        commands.data_pack,
+        "write a zip of a synthetic set's images and masks, whole or cut into patches",
+        f"settings for --patches:\n{_list_settings(Patches)}\n\nsettings in the name of a set, "
+        f"such as synthetic-shapes:noise=30,lines=3,8:\n{_list_settings(Shapes)}",
+    )
+    pack.add_argument("name", metavar="NAME", help="the synthetic data set")
+    pack.add_argument("--split", default="train", help="train (default), val or test")
+    pack.add_argument("--scheme", help="how training images are divided (default: the set's own)")
+    pack.add_argument(
+        "--patches",
+        metavar="KEY=VALUE",
+        nargs="*",
+        help="cut patches, such as --patches count=20 side=96; without it the images are whole",
+    )
+    pack.add_argument("--out", metavar="FILE", help="the zip (default: named after its content)")
+
+
+def _list_settings(kind: Any) -> str:
+    """The settings of a kind with their help, for the end of a command's own help."""
+    return "\n".join(
         textwrap.fill(
             about.metadata["help"],
             initial_indent=f"  {about.name:22}",
             subsequent_indent=" " * 24,
             width=100,
         )
-        for about in fields(TrainConfig)
+        for about in fields(kind)
     )
+
+
+def _add_train(found: Any) -> None:
+    recipes = "\n".join(f"  {name:14}{one.sentence}" for name, one in PRESETS.items())
     parser = _add(
         found,
         "train",
         commands.train,
         "train a network in the foreground; Ctrl-C stops and keeps the weights",
-        f"presets:\n{recipes}\n\nsettings for --set:\n{settings}",
+        f"presets:\n{recipes}\n\nsettings for --set:\n{_list_settings(TrainConfig)}",
     )
     parser.add_argument("--preset", metavar="NAME", help=f"the recipe: {', '.join(PRESETS)}")
     parser.add_argument("--data", metavar="NAME", help="train on this data set instead")

@@ -141,6 +141,31 @@ def data_stats(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def data_pack(arguments: argparse.Namespace) -> int:
+    """A zip of a synthetic set's images and masks, whole or cut into patches."""
+    from unet_core import patch_set, records
+    from unet_core.patches import Patches
+
+    cut = None if arguments.patches is None else Patches().with_text(arguments.patches)
+    name, split, scheme = arguments.name, arguments.split, arguments.scheme
+    out = Path(arguments.out or patch_set.file_name(name, split, scheme=scheme, cut=cut))
+    tell = progress(arguments)
+    packed = patch_set.pack(
+        name,
+        split,
+        scheme=scheme,
+        cut=cut,
+        on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
+    )
+    tell("")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with records.replacing(out) as draft:
+        draft.write_bytes(packed.content)
+    document = {"path": str(out), "images": packed.images, "bytes": len(packed.content)}
+    show(arguments, document, [f"{packed.images} images and their masks are in {out}"])
+    return 0
+
+
 # Training ---------------------------------------------------------------------------------------
 
 

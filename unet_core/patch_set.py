@@ -5,6 +5,7 @@ Axes: H rows, W columns. This is how a set of one's own looks, too.
 
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from unet_core import __version__, datasets, patches
+from unet_core import __version__, datasets, images, patches
 from unet_core.patches import FLIPS, Patches
 
 MOST_IMAGES = 9_999  # as many masks, and the settings: what an upload of one's own set may hold
@@ -29,12 +30,22 @@ class Pair:
     mask_HW: np.ndarray
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A zip, and how many images are in it."""
+
+    content: bytes
+    images: int
+
+
 def check(name: str, split: str, *, scheme: str | None = None, cut: Patches | None = None) -> int:
     """How many images the zip will hold at most, without drawing any.
 
-    Raises ValueError for more than a zip may hold, a split without images, a patch larger than
-    the images, and what `datasets.sample_names` refuses.
+    Raises ValueError for a set that is not synthetic, more than a zip may hold, a split
+    without images, a patch larger than the images, and what `datasets.sample_names` refuses.
     """
+    if not datasets.info(name).is_synthetic:
+        raise ValueError(f"{name} must be a synthetic set: the others are files already")
     names = datasets.sample_names(name, split, scheme=scheme)
     if not names:
         raise ValueError(
@@ -96,10 +107,10 @@ def pack(
     scheme: str | None = None,
     cut: Patches | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> bytes:
+) -> Packed:
     """A zip with `images/`, `masks/` (equal stems, PNG) and `settings.json`, which repeats it.
 
-    A mask holds the number of each pixel's class. Equal arguments give equal bytes.
+    A mask holds the number of each pixel's class or object. Equal arguments give equal bytes.
 
     Raises:
         ValueError: as `check`; no image holds a shape, though every patch must.
@@ -109,7 +120,7 @@ def pack(
     with zipfile.ZipFile(packed, "w") as container:
         for pair in pairs(name, split, scheme=scheme, cut=cut):
             _add(container, f"images/{pair.stem}.png", _png(pair.image_HW))
-            _add(container, f"masks/{pair.stem}.png", _png(pair.mask_HW))
+            _add(container, f"masks/{pair.stem}.png", _png(_narrow(pair.mask_HW)))
             count += 1
             if on_progress and count % 50 == 0:
                 on_progress(count, total)
@@ -119,7 +130,26 @@ def pack(
                 "draw more shapes, or let patches be empty"
             )
         _add(container, "settings.json", _settings(name, split, scheme, cut))
-    return packed.getvalue()
+    return Packed(packed.getvalue(), count)
+
+
+def command(name: str, split: str, *, scheme: str | None = None, cut: Patches | None = None) -> str:
+    """The shell command that makes the same zip."""
+    words = ["python", "-m", "unet_core", "data", "pack", datasets.info(name).name]
+    words += ["--split", split, "--scheme", datasets.resolve_scheme(name, scheme)]
+    if cut is not None:
+        words.append("--patches")
+        words += [f"{key}={value}" for key, value in cut.to_dict().items()]
+    return shlex.join([*words, "--out", file_name(name, split, scheme=scheme, cut=cut)])
+
+
+def file_name(
+    name: str, split: str, *, scheme: str | None = None, cut: Patches | None = None
+) -> str:
+    """A name for the zip, another one for other content."""
+    digest = images.sha256(_settings(name, split, scheme, cut))[:8]
+    base = datasets.info(name).name.partition(":")[0]
+    return f"{base}-{split}-{'patches' if cut else 'images'}-{digest}.zip"
 
 
 def _mask(sample: datasets.Sample) -> np.ndarray:
@@ -139,6 +169,11 @@ def _settings(name: str, split: str, scheme: str | None, cut: Patches | None) ->
         "version": __version__,
     }
     return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _narrow(mask_HW: np.ndarray) -> np.ndarray:
+    """A mask in the fewest bits that a PNG has for it."""
+    return mask_HW.astype(np.uint8 if mask_HW.max(initial=0) < 256 else np.uint16)
 
 
 def _png(pixels_HW: np.ndarray) -> bytes:

@@ -1,11 +1,13 @@
 import io
 import json
+import shlex
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from unet_core import batches, datasets, images, patch_set, patches
+from unet_core import batches, cli, datasets, images, patch_set, patches
 from unet_core.config import TrainConfig
 from unet_core.patches import Patches
 from unet_core.shapes import Shapes
@@ -24,7 +26,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def test_whole_images_have_masks_of_equal_stems_and_their_own_pixels() -> None:
-    found = unpack(patch_set.pack(SMALL, "test"))
+    found = unpack(patch_set.pack(SMALL, "test").content)
     assert sorted(found) == [
         "images/shapes-test-000.png",
         "images/shapes-test-001.png",
@@ -64,11 +66,13 @@ def test_image_and_mask_of_a_patch_are_cut_and_mirrored_alike() -> None:
 
 
 def test_the_settings_repeat_the_zip_to_the_byte() -> None:
-    first = patch_set.pack(SMALL, "train", scheme="leaky", cut=Patches(count=2, side=16))
+    first = patch_set.pack(SMALL, "train", scheme="leaky", cut=Patches(count=2, side=16)).content
     told = json.loads(unpack(first)["settings.json"])
     assert told["classes"] == {"0": "background", "1": "line", "2": "ellipse"}
     cut = Patches.from_dict(told["patches"])
-    assert patch_set.pack(told["data"], told["split"], scheme=told["scheme"], cut=cut) == first
+    assert (
+        patch_set.pack(told["data"], told["split"], scheme=told["scheme"], cut=cut).content == first
+    )
 
 
 def test_progress_ends_below_the_promised_number() -> None:
@@ -106,6 +110,50 @@ def test_more_pixels_than_a_zip_may_hold_are_refused_with_both_numbers() -> None
 def test_a_split_without_images_is_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match="val has no image under scheme every-20th: choose"):
         patch_set.pack(SMALL, "val", scheme="every-20th")
+
+
+def test_nuclei_can_be_packed_and_their_masks_hold_the_objects() -> None:
+    found = unpack(patch_set.pack("synthetic-nuclei", "test").content)
+    sample = datasets.load("synthetic-nuclei", "test", "nuclei-test-002")
+    np.testing.assert_array_equal(pixels(found["masks/nuclei-test-002.png"]), sample.labels_HW)
+
+
+def test_only_synthetic_sets_are_packed() -> None:
+    with pytest.raises(ValueError, match="dsb2018 must be a synthetic set: the others are files"):
+        patch_set.pack("dsb2018", "test")
+
+
+def test_the_command_makes_the_same_zip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cut = Patches(count=2, side=16, seed=4, flips=False)
+    told = patch_set.command(SMALL, "train", cut=cut)
+    assert cli.main([*shlex.split(told)[3:], "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["images"] == 6
+    made = Path(patch_set.file_name(SMALL, "train", cut=cut))
+    assert document["path"] == str(made)
+    assert made.read_bytes() == patch_set.pack(SMALL, "train", cut=cut).content
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--patches", "side=500"], "the side of a patch must be 1 to 64 pixels for images of "),
+        (["--patches", "sides=8"], "unknown setting 'sides'; known are: count, side, "),
+        (["--patches", "count=none"], "count must be a whole number, got 'none'"),
+        (["--split", "all"], "split of synthetic-shapes:"),
+    ],
+)
+def test_the_command_tells_a_mistake_in_one_line(
+    options: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["data", "pack", SMALL, "--out", str(tmp_path / "a.zip"), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {sentence}")
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_image_that_nobody_labelled_has_no_mask() -> None:
