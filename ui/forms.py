@@ -78,6 +78,15 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def field_value(kind: type[Settings], name: str, value: Any) -> Any:
+    """A setting's value as its field holds it: `draw_field` shows lists as text."""
+    about = kind.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    hint = typing.get_type_hints(kind)[name]
+    if about.metadata["choices"] or hint in (bool, int):
+        return value
+    return float(value) if hint is float else as_text(value)
+
+
 def check(base: S, entered: Mapping[str, str]) -> Entry[S]:
     """The base config with the entered texts, or every reason why that cannot be.
 

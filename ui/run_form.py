@@ -5,12 +5,12 @@ import secrets
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import forms, page, run_state
+from ui import forms, page, run_state, takeover
 from unet_core import datasets, device, presets, runs, targets
 from unet_core.config import TrainConfig
 
@@ -37,6 +37,11 @@ class Choice:
     notes: tuple[str, ...]
     missing: str  # why the data cannot be used; empty when it can
 
+    @property
+    def form(self) -> str:
+        """The key of the form: each recipe on each data set has fields of its own."""
+        return f"new-{self.preset}-{self.base.data}"
+
 
 def show() -> None:
     """The form, with the start beside the recipes: most people change nothing."""
@@ -47,17 +52,10 @@ def show() -> None:
     card = right.container(border=True)
     st.caption("Settings: the recipe's, unless you change them.")
     about = datasets.info(choice.base.data)
-    entry = forms.edit(
-        choice.base,
-        key=f"new-{choice.preset}-{choice.base.data}",
-        skip=("data",),
-        choices={
-            "scheme": ("default", *about.schemes),
-            "target": _targets(about.labels),
-        },
-        idle=_idle,
-    )
-    _show_card(card, choice, entry)
+    choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
+    left_out = takeover.fill_form(choice.form, choices)
+    entry = forms.edit(choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle)
+    _show_card(card, choice, entry, left_out)
 
 
 def _choose() -> Choice:
@@ -72,21 +70,29 @@ def _choose() -> Choice:
     if preset == FIRST_PRESET:
         # Made for a first minute: it must run on a machine without any data.
         base, note = presets.fall_back(base, available)
+    takeover.fill_data(f"data-{preset}")
+    # A generated set with settings of its own has a name of its own, which is in no list.
+    names = list(dict.fromkeys([*datasets.NAMES, base.data, *takeover.data_names()]))
     data = st.selectbox(
         "Data set",
-        datasets.NAMES,
-        index=datasets.NAMES.index(base.data),
-        format_func=lambda name: (
-            datasets.info(name).title + ("" if name in available else " (not downloaded)")
-        ),
+        names,
+        index=names.index(base.data),
+        format_func=lambda name: _name_set(name, available),
         key=f"data-{preset}",
         help="Synthetic sets are drawn by the computer and need no download.",
     )
     about = datasets.info(data)
     st.caption(about.sentence)
+    own = base.data
     base, moved = presets.move(base, data, has_classes=about.labels == "classes")
-    notes = tuple(one for one in (note if data == base.data else "", moved) if one)
+    notes = tuple(one for one in (note if data == own else "", moved) if one)
     return Choice(preset, base, notes, _why_not(data))
+
+
+def _name_set(name: str, available: list[str]) -> str:
+    about = datasets.info(name)
+    is_here = about.is_synthetic or name in available
+    return about.title if is_here else f"{about.title} (not downloaded)"
 
 
 def _why_not(data: str) -> str:
@@ -123,8 +129,16 @@ def _idle(config: TrainConfig) -> dict[str, str]:
     return idle
 
 
-def _show_card(card: DeltaGenerator, choice: Choice, entry: forms.Entry[TrainConfig]) -> None:
+def _show_card(
+    card: DeltaGenerator,
+    choice: Choice,
+    entry: forms.Entry[TrainConfig],
+    left_out: dict[str, Any],
+) -> None:
     with card:
+        takeover.show(choice.form, base=choice.base)
+        if left_out:
+            st.warning(f"Not possible with {choice.base.data}: {takeover.describe(left_out)}.")
         for note in choice.notes:
             st.info(note, icon=":material/info:")
         if choice.missing:
