@@ -14,10 +14,10 @@ LEVELS = {
     1: "catalogue config presets published",
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
-    "overlay records faults",
+    "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
-    "runs jobs draws",
-    4: "engine estimate evaluation predictions landscape tuning ladder export batch",
+    "runs jobs draws features",
+    4: "engine estimate evaluation predictions landscape tuning ladder export batch costs",
     5: "stopping recorder worker training commands tune_command cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
@@ -26,7 +26,8 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "synthetic shapes matching instances measure weight_map samples datasets download statistics "
-    "records slots status runs jobs overlay export checkpoint targets patches patch_set published"
+    "records slots status runs jobs overlay export checkpoint targets patches patch_set published "
+    "anatomy"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
