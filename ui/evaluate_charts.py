@@ -54,7 +54,7 @@ def over_iou(
             marker={"symbol": "diamond" if kind == "by_image" else "circle", "size": 8},
             hovertemplate="%{y:.3f}",
         )
-    _frame(fig, height=400 if rows else 320, x="IoU from which a found object is a hit", y=label)
+    _frame(fig, height=420 if rows else 380, x="IoU from which a found object is a hit", y=label)
     fig.update_layout(hovermode="x unified", legend_traceorder="reversed")
     fig.update_xaxes(dtick=0.1, range=[0.48, 0.97])
     fig.update_yaxes(rangemode="tozero")
@@ -79,7 +79,8 @@ def per_image(
     fig.update_layout(hovermode="closest", showlegend=False)
     fig.update_yaxes(range=[-0.04, 1.04])
     if log:
-        fig.update_xaxes(type="log", dtick="D2")
+        # All in full size: Plotly writes the digits between powers of ten very small.
+        fig.update_xaxes(type="log", tickvals=[a * 10**b for b in range(5) for a in (1, 2, 5)])
     return fig
 
 
@@ -107,7 +108,7 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label
     fig = go.Figure()
     names = [rung["name"] for rung in rungs]
     colours = [KINDS[rung["kind"]] for rung in rungs]
-    for kind, opacity in (("by_image", 0.45), ("pooled", 1.0)):
+    for kind, opacity in (("pooled", 1.0), ("by_image", 0.45)):
         scores = [
             next((row[metric] for row in rung[kind] if row["iou"] == iou), None) for rung in rungs
         ]
@@ -123,9 +124,7 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label
             hovertemplate="%{y}: %{x:.4f}",
         )
     _frame(fig, height=90 + 54 * len(rungs), x=f"{label} at IoU {iou:.2f}", y="")
-    fig.update_layout(
-        hovermode="closest", barmode="group", bargap=0.25, legend_traceorder="reversed"
-    )
+    fig.update_layout(hovermode="closest", barmode="group", bargap=0.25)
     fig.update_xaxes(range=[0, 1.12], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
     fig.update_yaxes(autorange="reversed")
     return fig

@@ -62,9 +62,10 @@ def choose_what(key: str) -> Choice | None:
     with row:
         model = choose("Model", names, "model", width=290)
         config = checkpoint.read_config(model)
-        sets = list(datasets.NAMES)
-        data = choose("Data set", sets, "set", default=config.train.data, width=190)
-    if data not in datasets.available():
+        own_set = config.train.data  # its name may carry settings
+        sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
+        data = choose("Data set", sets, "set", default=own_set, width=190)
+    if not evaluate_words.is_here(data):
         _say_how_to_get(data)
         return None
     about = datasets.info(data)

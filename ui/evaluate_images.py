@@ -96,7 +96,7 @@ def _can_open(document: Document) -> bool:
         checkpoint.find(document["model"])
     except ValueError:
         return False
-    return document["data"] in datasets.available()
+    return evaluate_words.is_here(document["data"])
 
 
 def query(document: Document, sample: str) -> dict[str, str]:

@@ -12,6 +12,20 @@ from unet_core import matching
 Document = dict[str, Any]
 KINDS = {"floor": "Floor", "model": "This model", "ceiling": "Ceiling"}
 
+LESSONS = {
+    "All background": "It scores 0 here, yet most of its pixels are right: accuracy alone proves "
+    "nothing.",
+    "Otsu + components": "A network must beat this to be worth its training.",
+    "Otsu + distance watershed": "How far the shape alone tells touching objects apart.",
+    "Untrained network": "What the network can do, it has learnt: its form alone knows nothing.",
+    "This model + components": "What its foreground alone is worth: objects that touch stay one.",
+    "This model + watershed": "What its boundaries add to that.",
+    "True foreground + components": "Even a perfect mask joins what touches: no better threshold "
+    "lifts a network without boundaries above this.",
+    "True target of this model": "What is missing below this are the network's mistakes; what is "
+    "missing above, its kind of target cannot say.",
+}
+
 LEGEND = (
     ":gray-badge[Floor] what is possible without learning · :blue-badge[This model] · "
     ":green-badge[Ceiling] what no network with such an output can pass"
@@ -49,7 +63,8 @@ def show(document: Document) -> None:
     with right:
         st.markdown(LEGEND)
         for rung in rungs:
-            st.markdown(f"**{rung['name']}.** {rung['what']}")
+            lesson = LESSONS.get(rung["name"], rung["what"])
+            st.markdown(f"**{rung['name']}.** {lesson}", help=rung["what"])
     with st.expander("As a table"):
         st.dataframe(_shown(rungs, iou), hide_index=True, height="content")
 

@@ -84,7 +84,7 @@ def _show_downloads(job: Job, document: Document) -> None:
     text = json.dumps(document, indent=1)
     # A name of its own for each content: a browser must not take one for the other.
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    stem = f"{document['model']}-{document['data']}-{document['split']}-{digest}"
+    stem = f"{evaluate_words.file_stem(document)}-{digest}"
     with st.container(horizontal=True):
         offer("Everything as JSON", text, f"{stem}.json", "application/json")
         if document.get("per_image"):

@@ -26,7 +26,16 @@ def show(document: Document) -> None:
         fig = evaluate_charts.over_iou(document, measure, label=label, rows=rows)
         st.plotly_chart(fig, key=f"iou-{measure}", config={"displaylogo": False})
     with right:
-        st.dataframe(_columns(document, measure), hide_index=True, height="content")
+        st.dataframe(
+            _columns(document, measure),
+            hide_index=True,
+            height="content",
+            placeholder="–",
+            column_config={
+                name: st.column_config.NumberColumn(format="%.3f")
+                for name in (f"{label} pooled", "By image")
+            },
+        )
         st.caption(evaluate_words.ABOUT_AVERAGES)
     _show_published(document, measure, rows)
 
@@ -81,8 +90,8 @@ def _columns(document: Document, measure: str) -> pd.DataFrame:
         [
             {
                 "IoU": f"{pooled['iou']:.2f}",
-                f"{MEASURES[measure]} pooled": number(pooled[measure]),
-                "by image": number(by_image[measure]),
+                f"{MEASURES[measure]} pooled": pooled[measure],
+                "By image": by_image[measure],
                 "Hits": pooled["tp"],
                 "False alarms": pooled["fp"],
                 "Misses": pooled["fn"],

@@ -90,7 +90,7 @@ def _offer_use(job: Job, document: Document) -> None:
     if document["on_test"]:
         st.error(f"**{tuning.MARK}** chose these.", icon=":material/block:")
     with st.container(horizontal=True):
-        if document["data"] in datasets.available():
+        if evaluate_words.is_here(document["data"]):
             names = datasets.sample_names(
                 document["data"], document["split"], scheme=document["scheme"]
             )
@@ -142,7 +142,7 @@ def _show_downloads(job: Job, document: Document) -> None:
     st.subheader("Take it home", anchor=False)
     text = json.dumps(document, indent=1)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    stem = f"{document['model']}-{document['data']}-{document['split']}-landscape-{digest}"
+    stem = f"{evaluate_words.file_stem(document)}-landscape-{digest}"
     if document["on_test"]:
         stem = f"{tuning.MARK.replace(' ', '-')}-{stem}"
     with st.container(horizontal=True):

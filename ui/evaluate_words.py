@@ -3,10 +3,12 @@
 Documents are those of the commands `evaluate` and `tune`. Nothing here draws.
 """
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from unet_core import catalogue, datasets, tuning
+from unet_core import datasets, tuning
 from unet_core.config import ModelConfig
 
 AVERAGES = {"pooled": "pooled", "by_image": "by image", "unstated": "average not stated"}
@@ -32,6 +34,12 @@ def many(count: int, word: str) -> str:
 def title(model: str, data: str, split: str) -> str:
     """What is measured on what, for lists and headings."""
     return f"{model} on {data} {split}"
+
+
+def file_stem(document: dict[str, Any]) -> str:
+    """The same for a file's name: a model may be a path, and a set's name carry settings."""
+    parts = (Path(document["model"]).name, document["data"], document["split"])
+    return re.sub(r"[^\w.-]+", "-", "-".join(parts))
 
 
 def row_at(rows: Sequence[dict[str, Any]], iou: float = 0.5) -> dict[str, Any]:
@@ -67,12 +75,17 @@ def formula(row: dict[str, Any]) -> str:
     )
 
 
+def is_here(data: str) -> bool:
+    """Whether a data set can be read now. The name of a drawn one may carry its settings."""
+    return data.partition(":")[0] in datasets.available()
+
+
 def use_warnings(config: ModelConfig, data: str, split: str, scheme: str) -> list[str]:
     """Whether the chosen images have taken part in making the model, a sentence for each part."""
     found = []
     train = config.train
-    chosen = set(datasets.sample_names(data, split, scheme=scheme))
-    if train.data == data and chosen:
+    if train.data == data and is_here(data):
+        chosen = set(datasets.sample_names(data, split, scheme=scheme))
         of = {
             part: len(chosen & set(datasets.sample_names(data, part, scheme=train.scheme)))
             for part in ("train", "val")
@@ -117,7 +130,7 @@ def _share(part: int, whole: int) -> str:
 
 def mismatch(config: ModelConfig, data: str) -> str:
     """Why a model cannot be scored on a data set; empty when it can."""
-    if catalogue.SETS[data].labels == "classes" and config.train.target != "classes":
+    if datasets.info(data).labels == "classes" and config.train.target != "classes":
         return (
             f"{data} has classes to tell apart, but this model tells objects from background: "
             "choose a model with the target classes, or another data set."
