@@ -57,9 +57,11 @@ def _choose_settings(base: Shapes, *, key: str) -> forms.Entry[Shapes]:
                 )
                 entered[about.name] = forms.as_text(value)
                 places[about.name] = st.empty()
-        for about in sliders:
-            entered[about.name] = _draw_slider(about, getattr(base, about.name), key)
-            places[about.name] = st.empty()
+        for start in range(0, len(sliders), 2):
+            for about, column in zip(sliders[start : start + 2], st.columns(2), strict=False):
+                with column:
+                    entered[about.name] = _draw_slider(about, getattr(base, about.name), key)
+                    places[about.name] = st.empty()
     entry = forms.check(base, entered)
     for name, reason in entry.reasons.items():
         if name in places:
@@ -142,7 +144,8 @@ def _show_images(own: DataSet, settings: Shapes, split: str, names: list[str]) -
         st.caption(
             f"The first {len(panels) // 2} of {len(names)} images of {split}", width="content"
         )
-        st.html(data_sample.make_legend(tuple(legend)), width="content")
+        in_order = sorted(legend, key=lambda entry: own.classes.index(entry[1]))
+        st.html(data_sample.make_legend(tuple(in_order)), width="content")
     viewer.show(
         panels,
         (settings.rows, settings.columns),

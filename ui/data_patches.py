@@ -10,9 +10,9 @@ from unet_core.patches import FLIPS, Patches
 
 SHOWN = 8  # patches in pictures; with mirrored ones, two and their copies
 LABELS = {
-    "count": "Patches per image",
+    "count": "Per image",
     "side": "Side (px)",
-    "seed": "Seed of the places",
+    "seed": "Seed",
     "must_contain": "Each must contain a shape",
     "flips": "Add mirrored copies",
 }

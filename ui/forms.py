@@ -39,6 +39,10 @@ LABELS = {
     "elastic": "Elastic bending (px)",
     "elastic_sigma": "Elastic smoothness (px)",
     "min_size": "Minimum size (px)",
+    "thickness": "Thickness (px)",
+    "semi_axis": "Half axes (px)",
+    "grey": "Grey of shapes",
+    "background": "Background grey",
 }
 
 

@@ -139,7 +139,7 @@ def command(name: str, split: str, *, scheme: str | None = None, cut: Patches | 
     words += ["--split", split, "--scheme", datasets.resolve_scheme(name, scheme)]
     if cut is not None:
         words.append("--patches")
-        words += [f"{key}={value}" for key, value in cut.to_dict().items()]
+        words += [f"{key}={str(value).lower()}" for key, value in cut.to_dict().items()]
     return shlex.join([*words, "--out", file_name(name, split, scheme=scheme, cut=cut)])
 
 
