@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unet_core.augment import augment, displacements
+from unet_core.augment import augment, displacements, sampling_grid
 from unet_core.config import TrainConfig
 
 PLAIN = TrainConfig(flip=False, transpose=False, rotate90=False)
@@ -13,13 +13,14 @@ STRENGTHS = {
     "shift": 0.1,
     "scale": 0.3,
     "elastic": 3.0,
+    "affine": 6.0,
     "brightness": 0.2,
     "contrast": 0.3,
     "gamma": 0.5,
     "noise": 0.1,
     "multiplicative_noise": 0.1,
 }
-GEOMETRY = ("flip", "transpose", "rotate90", "rotate", "shift", "scale", "elastic")
+GEOMETRY = ("flip", "transpose", "rotate90", "rotate", "shift", "scale", "elastic", "affine")
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -106,3 +107,49 @@ def test_images_of_a_batch_get_draws_of_their_own() -> None:
     image = torch.ones(4, 1, 8, 8)
     bright, _, _ = augment(image, image[:, 0].int(), PLAIN.replace(brightness=0.5), generator())
     assert len(bright[:, 0, 0, 0].unique()) == 4
+
+
+def test_geometry_one_makes_exactly_one_of_the_changes() -> None:
+    config = PLAIN.replace(geometry="one", flip=True, transpose=True, rotate90=True, rotate=30.0)
+    rng = torch.Generator().manual_seed(1)
+    image = torch.rand(1, 1, 32, 32, generator=rng)
+    labels = (image[:, 0] * 10).int()
+    turns = [image.flip(-1), image.flip(-2), image.transpose(-1, -2)]
+    turns += [image.rot90(quarters, (-2, -1)) for quarters in (1, 2, 3)]
+    seen: set[int] = set()
+    for seed in range(60):
+        moved, _, _ = augment(image, labels, config, generator(seed))
+        assert not torch.equal(moved, image)
+        same = [index for index, one in enumerate(turns) if torch.equal(one, moved)]
+        seen |= set(same or [len(turns)])  # what is no turn was rotated
+    assert seen == set(range(len(turns) + 1))
+
+
+def test_geometry_one_without_any_change_leaves_the_image() -> None:
+    image, labels = batch()
+    moved, _, _ = augment(image, labels, PLAIN.replace(geometry="one"), generator())
+    assert torch.equal(moved, image)
+
+
+@pytest.mark.parametrize("name", ["elastic", "affine", "contrast", "gamma", "noise"])
+def test_a_change_is_made_as_often_as_asked(name: str) -> None:
+    config = PLAIN.replace(augment_probability=0.3, **{name: STRENGTHS[name]})
+    image = torch.rand(1, 1, 8, 8).repeat(400, 1, 1, 1)
+    labels = torch.zeros(400, 8, 8, dtype=torch.int32)
+    moved, _, _ = augment(image, labels, config, generator())
+    # Interpolation by the identity grid leaves rounding errors.
+    changed = ((moved - image).abs().amax((1, 2, 3)) > 1e-4).float().mean()
+    assert float(changed) == pytest.approx(0.3, abs=0.07)
+    never, _, _ = augment(image, labels, config.replace(augment_probability=0.0), generator())
+    assert torch.allclose(never, image, atol=1e-4)
+
+
+def test_moved_corners_are_a_linear_map_of_at_most_the_given_reach() -> None:
+    config = PLAIN.replace(affine=6.0)
+    grid = sampling_grid(torch.Size((50, 1, 60, 60)), config, generator()) * 30
+    plain = sampling_grid(torch.Size((50, 1, 60, 60)), PLAIN, generator()) * 30
+    moved = grid - plain
+    second = moved.diff(n=2, dim=1).abs().max() + moved.diff(n=2, dim=2).abs().max()
+    assert float(second) < 1e-3
+    # The corners of the middle third's square, half a pixel from a pixel's centre.
+    assert 3 < float(moved[:, 10:50, 10:50].abs().amax((1, 2, 3)).median()) <= 3 * 6.0

@@ -357,3 +357,29 @@ def test_isbi_with_missing_or_short_stacks_says_which(tmp_path, monkeypatch) -> 
         ValueError, match=r"train-volume.tif cannot be read: it holds 4 planes, not 6"
     ):
         datasets.load("isbi2012", "train", "section-05")
+
+
+def test_the_notebooks_sections_are_its_test_and_all_others_train_or_validate(
+    real_data: Path,
+) -> None:
+    splits = [
+        datasets.sample_names("isbi2012", split, scheme="13-2-28")
+        for split in ("train", "val", "test")
+    ]
+    assert splits[2] == ["section-13", "section-02", "section-28"]
+    assert [len(one) for one in splits] == [24, 3, 3]
+    assert len(set().union(*splits)) == 30
+    for name in ("section-13", "section-28"):  # stored under train and under test
+        assert datasets.load("isbi2012", "test", name).name == name
+        assert datasets.used_in("isbi2012", "13-2-28", name) == "test"
+    found = datasets.statistics("isbi2012", scheme="13-2-28").images
+    assert sorted(found[found["split"] == "test"]["image"]) == sorted(splits[2])
+
+
+def test_the_leaky_scheme_trains_on_its_validation_images_and_never_on_test() -> None:
+    train, val, test = (
+        set(datasets.sample_names("synthetic-shapes", split, scheme="leaky"))
+        for split in ("train", "val", "test")
+    )
+    assert val < train
+    assert not train & test

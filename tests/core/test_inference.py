@@ -126,3 +126,86 @@ def test_what_cannot_be_predicted_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         inference.predict(trained, pixels, **options)
+
+
+@pytest.fixture(scope="module")
+def valid() -> Trained:
+    """A network that uses real pixels only."""
+    torch.manual_seed(1)
+    train = TrainConfig(channels=(8, 8, 8), padding="valid", norm="none", crop_size=40)
+    config = ModelConfig(train=train, outputs=("foreground", "boundary"))
+    return Trained(config, build(config).eval())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (37, 41), (130, 70)])
+def test_a_valid_network_answers_for_every_pixel(valid: Trained, shape: tuple[int, int]) -> None:
+    prob = inference.predict(valid, picture(*shape))
+    assert prob.shape == (2, *shape)
+
+
+def test_overlapping_tiles_of_a_valid_network_leave_no_seam(valid: Trained) -> None:
+    pixels = picture(150, 133)
+    whole = inference.predict(valid, pixels)
+    assert whole.std() > 0.01
+    for tile in (12, 50, 100):
+        assert np.abs(whole - inference.predict(valid, pixels, tile=tile)).max() < 1e-4
+
+
+def test_a_valid_network_sees_the_image_mirrored_at_its_border(valid: Trained) -> None:
+    pixels = picture(60, 60)
+    border = valid.network.margin
+    wide = np.pad(inference.normalise(pixels, valid.config), border, mode="symmetric")
+    with torch.inference_mode():
+        answer = valid.network(
+            torch.from_numpy(wide[: 60 + 2 * border, : 60 + 2 * border])[None, None]
+        )
+    assert np.abs(inference.predict(valid, pixels) - answer.sigmoid()[0].numpy()).max() < 1e-5
+
+
+def test_a_window_as_large_as_the_image_is_the_image(trained: Trained) -> None:
+    pixels = picture(64, 48)
+    whole = inference.predict(trained, pixels)
+    assert np.array_equal(inference.predict(trained, pixels, window=64), whole)
+
+
+def test_windows_overlap_by_half_and_are_averaged(trained: Trained) -> None:
+    pixels = picture(32, 48)
+    norm = inference.normalise(pixels, trained.config)
+    first, second = (
+        inference.predict_normalised(trained.network, norm[:, part], softmax=False)
+        for part in (slice(0, 32), slice(16, 48))
+    )
+    found = inference.predict(trained, pixels, window=32)
+    assert np.allclose(found[..., :16], first[..., :16], atol=1e-6)
+    assert np.allclose(found[..., 16:32], (first[..., 16:] + second[..., :16]) / 2, atol=1e-6)
+    assert np.allclose(found[..., 32:], second[..., 16:], atol=1e-6)
+
+
+def test_rotations_are_turned_back_and_averaged(trained: Trained) -> None:
+    """Four rotations are quarter turns: exact where nothing is interpolated."""
+    pixels = picture(64, 64)
+    found = inference.predict(trained, pixels, rotations=4)
+    around = 14  # so that corners stay inside, as the docstring says
+    wide = np.pad(inference.normalise(pixels, trained.config), around, mode="symmetric")
+    turned = [
+        np.rot90(
+            inference.predict_normalised(trained.network, np.rot90(wide, k).copy(), softmax=False),
+            -k,
+            axes=(1, 2),
+        )
+        for k in range(4)
+    ]
+    expected = np.mean(turned, axis=0)[:, around:-around, around:-around]
+    assert np.abs(found - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rotations": 1}, "rotations must be 0 or between 2 and 36, got 1"),
+        ({"window": 1}, "window must be at least 2 pixels, got 1"),
+    ],
+)
+def test_impossible_averages_are_refused(trained: Trained, options: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        inference.predict(trained, picture(20, 20), **options)

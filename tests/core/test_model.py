@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unet_core.model import UNet, layers, output_side
+from unet_core.model import UNet, fit, layers, margin, output_side
 
 
 def count(network: UNet) -> int:
@@ -26,7 +26,7 @@ def test_a_side_that_does_not_fit_a_valid_network_is_refused(side: int) -> None:
         UNet(1, 1, channels=(1,) * 5, padding="valid")(torch.zeros(1, 1, side, 572))
 
 
-@pytest.mark.parametrize("norm", ["batch", None])
+@pytest.mark.parametrize("norm", ["batch", "group", None])
 def test_same_padding_keeps_any_size_that_is_a_multiple(norm: str | None) -> None:
     network = UNet(1, 2, channels=(3, 4, 5), norm=norm)
     assert network(torch.zeros(2, 1, 8, 20)).shape == (2, 2, 8, 20)
@@ -68,3 +68,19 @@ def test_the_layer_table_sums_to_the_network_and_to_known_work() -> None:
     assert table[0].output_CHW == (64, 256, 256)
     assert table[-1].name == "head"
     assert next(network.parameters()).device.type == "cpu"  # the trace worked on a copy
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
+def test_valid_padding_takes_the_same_margin_from_every_size_that_fits(levels: int) -> None:
+    fitting = [side for side in range(1, 900) if output_side(side, levels)]
+    assert {side - output_side(side, levels) for side in fitting} == {2 * margin(levels)}
+    outputs = [output_side(side, levels) for side in fitting]
+    for wanted in (1, 17, 60, 100):
+        assert fit(wanted, levels) == min(one for one in outputs if one >= wanted)
+
+
+def test_group_normalisation_answers_for_each_image_by_itself() -> None:
+    network = UNet(1, 1, channels=(8, 48), norm="group").train()
+    images = torch.rand(3, 1, 16, 16)
+    alone = network(images[:1])
+    assert torch.allclose(network(images)[:1], alone, atol=1e-5)
