@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_core import checkpoint, export, images, tuning
+from unet_core import checkpoint, class_map, export, images, tuning
 from unet_core.checkpoint import Trained
 from unet_core.export import Recipe
 from unet_core.faults import is_deliberate
@@ -28,6 +28,7 @@ class Segmented:
     pixel_size_um: float | None
     written: tuple[str, ...]
     notes: tuple[str, ...]
+    classes: dict[str, float] | None  # the share of the image that each takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,9 @@ class Batch:
         lines = []
         for one in self.done:
             lines.append(f"{one.file}: {one.objects} objects -> {one.written[0]}")
+            if one.classes:
+                parts = [f"{name} {100 * share:.1f} %" for name, share in one.classes.items()]
+                lines.append(f"  {', '.join(parts)}")
             lines += [f"  {note}" for note in one.notes]
         if tuning.is_marked(self.recipe.tuned_on):
             lines.append(f"The settings were chosen on {self.recipe.tuned_on}.")
@@ -137,6 +141,7 @@ def _segment_file(
         pixel_size_um=picture.pixel_size_um,
         written=tuple(str(one) for one in written),
         notes=picture.notes + ((export.CONSTANT,) if export.is_constant(picture.pixels) else ()),
+        classes=class_map.shares(found.classes) if found.classes else None,
     )
 
 
@@ -150,7 +155,7 @@ def _refuse_clashes(paths: Sequence[Path], out: Path) -> None:
                 f"{other} and {path} have one stem, so one result would overwrite the other: "
                 "segment them into different folders"
             )
-        for ending in ENDINGS:
+        for ending in (*ENDINGS, *class_map.ENDINGS):
             if (out / f"{path.stem}{ending}").resolve() in inputs:
                 raise ValueError(
                     f"the result of {path} would overwrite {path.stem}{ending}, which is itself to "

@@ -211,7 +211,8 @@ def _add_segment(found: Any) -> None:
         "segment",
         commands.segment,
         "find the objects in images",
-        "Writes <stem>_labels.tif, <stem>_overlay.png, <stem>_measurements.csv and recipe.json.\n"
+        "Writes <stem>_labels.tif, <stem>_overlay.png, <stem>_measurements.csv and recipe.json;\n"
+        "a model of classes also <stem>_classes.tif, .png and .csv.\n"
         "What is not given is taken from the model, as tuned on its validation images.",
     )
     parser.fill = _fill_segment

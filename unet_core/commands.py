@@ -14,7 +14,7 @@ from unet_core.faults import exit_code
 from unet_core.records import finite
 from unet_core.runs import Run
 
-INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips")
+INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips", "window")
 
 
 def show(arguments: argparse.Namespace, document: Any, lines: list[str]) -> None:

@@ -117,6 +117,8 @@ def _label_files(folder: Path) -> dict[str, Path]:
     for path in paths:
         if path.stem.endswith(("_overlay", "_probabilities")) or f"{path.stem}_labels" in stems:
             continue
+        if f"{path.stem.removesuffix('_classes')}_labels" in stems:  # the class map of `segment`
+            continue
         if path.suffix.lower() == ".png" and _has_colours(path):
             continue
         stem = path.stem.removesuffix("_labels")

@@ -9,7 +9,7 @@ import json
 import shlex
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +17,15 @@ import numpy as np
 import tifffile
 from PIL import Image as PillowImage
 
-from unet_core import __version__, images, instances, overlay, records, targets
+from unet_core import __version__, class_map, images, instances, overlay, records, targets
+from unet_core.class_map import ClassMap
 from unet_core.config import ModelConfig, Segmentation, Settings, option
 from unet_core.measure import measure
 
 if TYPE_CHECKING:  # they import torch, and the page must not wait for that
     from unet_core.checkpoint import Trained
 
+SMALLEST_WINDOW = 16  # pixels: smaller ones take for ever and see nothing
 PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
 
 
@@ -51,6 +53,13 @@ class Recipe(Settings):
     flips: bool = option(
         False, "Average over the 8 flips and rotations: a little better, 8 times slower."
     )
+    window: int = option(
+        0,
+        "Slide a square of this many pixels over the image by half its side, show each to the "
+        "network on its own, and average; 0 shows the image whole.",
+        low=0,
+        high=4096,
+    )
     tuned_on: str = ""  # the images that chose the segmentation, for whoever reads the recipe
     version: str = __version__
 
@@ -61,6 +70,8 @@ class Recipe(Settings):
                 "files and files_sha256 must be equally long, "
                 f"got {len(self.files)} and {len(self.files_sha256)}"
             )
+        if 0 < self.window < SMALLEST_WINDOW:
+            raise ValueError(f"window must be 0 or at least {SMALLEST_WINDOW}, got {self.window}")
         channel = self.channel
         if channel not in (None, "grey") and not (isinstance(channel, int) and channel >= 0):
             raise ValueError(f"channel must be a number from 0, or grey, got {channel!r}")
@@ -81,6 +92,7 @@ class Recipe(Settings):
             "invert": self.invert or None,
             "scale": None if self.scale == 1 else self.scale,
             "flips": self.flips or None,
+            "window": self.window or None,
             **chosen,
         }.items():
             words += _flag(name, value)
@@ -107,12 +119,14 @@ def _flag(name: str, value: object) -> list[str]:
 class Prediction:
     """What the network says of an image: its channels, and their reading as two pictures.
 
-    All float32 in 0..1. The boundary is zero everywhere where the network has none.
+    All float32 in 0..1. The boundary is zero everywhere where the network has none. A network that
+    learnt classes has a class map, too.
     """
 
     prob_CHW: np.ndarray
     foreground_HW: np.ndarray
     boundary_HW: np.ndarray
+    classes: ClassMap | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -137,6 +151,7 @@ def predict(
     scale: float = 1.0,
     invert: bool = False,
     flips: bool = False,
+    window: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Prediction:
     """Run the network on raw pixels, the part that takes seconds. Options as in `Recipe`.
@@ -152,23 +167,42 @@ def predict(
         prob_CHW[0] = targets.is_softmax(config.target)
     else:
         prob_CHW = inference.predict(
-            trained, pixels_HW, scale=scale, invert=invert, flips=flips, on_progress=on_progress
+            trained,
+            pixels_HW,
+            scale=scale,
+            invert=invert,
+            flips=flips,
+            window=window,
+            on_progress=on_progress,
         )
-    return Prediction(prob_CHW, *targets.decode(prob_CHW, config.target, config.boundary))
+    classes = (
+        class_map.find(prob_CHW, trained.config.outputs) if config.target == "classes" else None
+    )
+    pictures = targets.decode(prob_CHW, config.target, config.boundary)
+    return Prediction(prob_CHW, *pictures, classes=classes)
 
 
 def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
     """Make objects from probabilities, the part that takes milliseconds."""
     labels_HW = instances.segment(prediction.foreground_HW, prediction.boundary_HW, options)
     return Segmented(
-        prediction.prob_CHW, prediction.foreground_HW, prediction.boundary_HW, labels_HW
+        prediction.prob_CHW,
+        prediction.foreground_HW,
+        prediction.boundary_HW,
+        labels_HW,
+        classes=prediction.classes,
     )
 
 
 def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmented:
     """The objects in raw pixels, by the recipe."""
     prediction = predict(
-        trained, pixels_HW, scale=recipe.scale, invert=recipe.invert, flips=recipe.flips
+        trained,
+        pixels_HW,
+        scale=recipe.scale,
+        invert=recipe.invert,
+        flips=recipe.flips,
+        window=recipe.window,
     )
     return find_objects(prediction, recipe.segmentation)
 
@@ -183,7 +217,8 @@ def write(
 ) -> list[Path]:
     """Write `<stem>_labels.tif`, `<stem>_overlay.png` and `<stem>_measurements.csv`.
 
-    The folder is made where it does not exist. Gives the paths.
+    Where there are classes, also `<stem>_classes.tif`, `.png` and `.csv`. The folder is made where
+    it does not exist. Gives the paths.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -258,11 +293,14 @@ def _results(
     )
     PillowImage.fromarray(painted_HWC).save(overlay_png, "PNG", compress_level=4)
     table = measure(labels_HW, pixels_HW, pixel_size_um=pixel_size_um)
-    return {
+    found = {
         f"{stem}_labels.tif": labels_tiff.getvalue(),
         f"{stem}_overlay.png": overlay_png.getvalue(),
         f"{stem}_measurements.csv": table.to_csv(index=False, lineterminator="\n").encode(),
     }
+    if segmented.classes is not None:
+        found |= class_map.files(stem, segmented.classes, pixel_size_um=pixel_size_um)
+    return found
 
 
 def _recipe_json(recipe: Recipe) -> bytes:

@@ -14,6 +14,7 @@ LEVELS = {
     1: "catalogue config presets published",
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
+    "class_map "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
     "runs jobs draws features",
@@ -25,9 +26,9 @@ LEVEL = {module: level for level, names in LEVELS.items() for module in names.sp
 # A page that only shows tables and pictures must not wait for torch.
 WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
-    "synthetic shapes matching instances measure weight_map samples datasets download statistics "
-    "records slots status runs jobs overlay export checkpoint targets patches patch_set published "
-    "anatomy"
+    "class_map synthetic shapes matching instances measure weight_map samples datasets download "
+    "statistics records slots status runs jobs overlay export checkpoint targets patches patch_set "
+    "published anatomy"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
