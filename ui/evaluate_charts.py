@@ -205,7 +205,7 @@ def landscape(document: Mapping[str, Any], *, label: str, second: str) -> go.Fig
     )
     for key, name, marker in (
         ("base", "before", {"symbol": "square-open", "size": 17, "line": {"width": 2.5}}),
-        ("best", "best", {"symbol": "star", "size": 17, "line": {"width": 1, "color": "#333"}}),
+        ("best", "best", {"symbol": "star", "size": 19, "line": {"width": 1, "color": "#FFFFFF"}}),
     ):
         if known:
             cell = document[key]
@@ -214,7 +214,7 @@ def landscape(document: Mapping[str, Any], *, label: str, second: str) -> go.Fig
                 y=[rows[cell["row"]]],
                 mode="markers",
                 name=name,
-                marker={"color": "#FFFFFF"} | marker,
+                marker={"color": RED} | marker,
                 hoverinfo="skip",
             )
     _frame(fig, height=max(360, 90 + 25 * len(rows)), x=second, y="foreground threshold")

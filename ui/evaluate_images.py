@@ -57,14 +57,14 @@ def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) 
     shown = table[list(columns)].rename(columns=columns)
     can_open = _can_open(document)
     if can_open:
-        shown.insert(1, "Open", "Open")
+        shown.insert(0, "Open", "Open")
     order = tuple(table["name"])
     st.dataframe(
         shown,
         # Rows are chosen by their place: in another order, another table.
         key=f"images-{hashlib.sha256(repr(order).encode()).hexdigest()[:12]}",
         hide_index=True,
-        height=min(560, 38 + 35 * len(shown)),
+        height="content" if len(shown) <= 15 else 560,
         placeholder="–",
         column_config={
             "Image": config.TextColumn(width="medium"),

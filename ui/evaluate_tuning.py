@@ -59,7 +59,8 @@ def _say_first(document: Document) -> None:
 
 def _show_figures(document: Document, label: str) -> None:
     best, base = document["best"]["value"], document["base"]["value"]
-    gain = None if best is None or base is None else f"{best - base:+.3f}"
+    is_better = best is not None and base is not None and best - base >= 0.0005
+    gain = f"{best - base:+.3f}" if is_better else None
     with st.container(horizontal=True, gap="medium", key="figures"):
         st.metric(f"{label}, best", number(best), delta=gain, width="content")
         st.metric("before", number(base), width="content")
@@ -95,12 +96,15 @@ def _offer_use(job: Job, document: Document) -> None:
                 document["data"], document["split"], scheme=document["scheme"]
             )
             asked = document | {"thresholds": document["best"]["segmentation"]}
-            st.page_link(
-                page.named("segment"),
-                label="Use these",
+            if st.button(
+                "Use these",
                 icon=page.icon("segment"),
-                query_params=evaluate_images.query(asked, names[0]),
-            )
+                type="primary",
+                key="use",
+                help="Opens the first of these images in Segment with the best settings.",
+            ):
+                query = evaluate_images.query(asked, names[0])
+                st.switch_page(page.named("segment"), query_params=query)
         _offer_storing(job, document)
 
 

@@ -289,9 +289,10 @@ def test_the_landscape_shows_its_best_point_and_its_plateau(
     assert list(by_name["best"].y) == [f"{document['best']['threshold']:g}"]
     assert len(by_name["within 0.005 of the best"].x) == len(document["plateau"]["cells"])
     assert tuning.MARK not in found
-    use = next(one.proto for one in app.get("page_link") if one.proto.label == "Use these")
     best = document["best"]["segmentation"]
-    assert f"threshold={best['threshold']}" in use.query_string
+    used = open_page(job=job.id).button(key="use").click().run()
+    assert not used.exception
+    assert used.query_params["threshold"] == str(best["threshold"])
     app.button(key="store").click().run()
     assert started[0][3:-2] == [*job.words, "--store"]
     stored = make_job("tune", document | {"stored": True})
