@@ -72,7 +72,7 @@ def show(
         key="weight_pictures",
         revision=labels.name,
         readings=[
-            viewer.Reading("object", labels.labels_HW),
+            viewer.Reading("object", labels.labels_HW, ("background",)),
             viewer.read_values("weight", weights_HW),
         ],
         columns=2,
@@ -91,7 +91,8 @@ def describe(labels_HW: np.ndarray, weights_HW: np.ndarray, seconds: float) -> s
         row, column = heaviest(labels_HW, weights_HW)
         most = weights_HW[row, column]
         facts.append(f"heaviest gap {most:.2f} at row {row}, column {column}")
-    facts.append(f"made in {1000 * seconds:.0f} ms" if seconds < 1 else f"made in {seconds:.1f} s")
+    taken = f"{max(1, round(1000 * seconds))} ms" if seconds < 1 else f"{seconds:.1f} s"
+    facts.append(f"made in {taken}")
     return " · ".join(facts)
 
 
