@@ -561,7 +561,7 @@ import sys
 from unet_core import device
 device.choose = lambda wanted="auto": device.Device(name="cpu", title="none", reason="none")
 from streamlit.testing.v1 import AppTest
-for tab in ("Overview", "Sample", "Statistics"):
+for tab in ("Overview", "Sample", "Statistics", "Weight map"):
     app = AppTest.from_file(sys.argv[1], default_timeout=60)
     app.query_params.update({"set": "synthetic-nuclei", "tab": tab})
     app.switch_page("pages/data.py").run()
