@@ -28,7 +28,7 @@ WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "class_map synthetic shapes matching instances measure weight_map samples datasets download "
     "statistics records slots status runs jobs overlay export checkpoint targets patches patch_set "
-    "published anatomy"
+    "published anatomy connectomics"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
