@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -26,6 +27,8 @@ one and watch what becomes of the picture and of the score.
   shrink; too low, and they grow fat and merge.
 - **Watershed**: each object grows from a marker, the region where the network is surest. The view
   *Steps* shows how. Two markers in one object cut it in two; one marker in two objects joins them.
+- A model of **classes** says for every pixel how likely each class is: the view *Classes* shows the
+  most likely one. Objects are then the connected regions that are not background.
 - **F1** compares with the truth: a found object is a *hit* if it overlaps a true one well enough
   (IoU), else a *false alarm*; a true object that nobody hit is a *miss*. An image that the model
   was trained on tells you nothing about how good it is.
@@ -45,11 +48,13 @@ NOTHING_YET = (
 
 def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Prediction:
     """The network's answer; while one waits, what is being done and for about how long."""
-    how = {"scale": treatment.scale, "invert": treatment.invert, "flips": treatment.flips}
+    how = asdict(treatment)
     if cache.is_predicted(chosen.pixels_sha256, model.sha256, **how):
         return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
     n_pixels = chosen.pixels_HW.size * treatment.scale**2
-    seconds = cache.expected_seconds(n_pixels, model.sha256, flips=treatment.flips)
+    seconds = cache.expected_seconds(
+        n_pixels, model.sha256, flips=treatment.flips, window=treatment.window
+    )
     about = f", about {max(1, round(seconds))} s" if seconds else ""
     place = st.empty()
 
@@ -80,9 +85,7 @@ def make_recipe(
         tuned_on=export.where_tuned(model.config, options),
         plane=chosen.plane,
         channel=chosen.channel,
-        invert=treatment.invert,
-        scale=treatment.scale,
-        flips=treatment.flips,
+        **asdict(treatment),
     )
 
 
@@ -113,7 +116,9 @@ def show_download(result: segment_result.Result, treatment: Treatment) -> None:
         type="primary",
     )
     st.caption(
-        "Labels, coloured overlay, probabilities, measurements, recipe"
+        "Labels, coloured overlay, probabilities, measurements, "
+        + ("class map, " if result.segmented.classes else "")
+        + "recipe"
         + (", the image itself" if chosen.source else "")
         + " and the command that makes equal labels:"
     )

@@ -21,12 +21,13 @@ from unet_core import checkpoint, datasets, export, images
 
 if TYPE_CHECKING:  # it imports torch
     from unet_core.checkpoint import Trained
+    from unet_core.features import Features
 
 T = TypeVar("T")
 MEGABYTE = 1_000_000
 
 _one_at_a_time = threading.Lock()
-_seconds_per_pixel: dict[tuple[str, bool], float] = {}
+_seconds_per_pixel: dict[tuple[str, bool, int], float] = {}
 
 
 class Shelf:
@@ -108,6 +109,7 @@ def shelf(kind: str) -> Shelf:
         "models": 600,
         "probabilities": 800,
         "weights": 200,
+        "features": 300,
     }
     return Shelf(megabytes.get(kind, 10) * MEGABYTE)
 
@@ -152,6 +154,7 @@ def prediction(
     scale: float,
     invert: bool,
     flips: bool,
+    window: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> export.Prediction:
     """The network's answer for an image. Options as in `export.Recipe`.
@@ -160,32 +163,60 @@ def prediction(
     button waits in line, and memory does not run out.
     """
     sha256 = model_sha256(model)
-    key = (pixels_sha256, sha256, scale, invert, flips)
+    key = (pixels_sha256, sha256, scale, invert, flips, window)
 
     def run() -> export.Prediction:
         with _one_at_a_time:
             trained = _trained(model, sha256)
             start = time.perf_counter()
             found = export.predict(
-                trained, pixels_HW, scale=scale, invert=invert, flips=flips, on_progress=on_progress
+                trained,
+                pixels_HW,
+                scale=scale,
+                invert=invert,
+                flips=flips,
+                window=window,
+                on_progress=on_progress,
             )
             seconds = time.perf_counter() - start
-            _seconds_per_pixel[sha256, flips] = seconds / (pixels_HW.size * scale**2)
+            _seconds_per_pixel[sha256, flips, window] = seconds / (pixels_HW.size * scale**2)
             return found
 
     return shelf("probabilities").get(key, run)
 
 
+def features(pixels_HW: np.ndarray, pixels_sha256: str, model: str, block: str) -> "Features":
+    """What one block of a model makes of an image. Raises ValueError as `features.maps`."""
+    sha256 = model_sha256(model)
+
+    def run() -> "Features":
+        from unet_core import features  # imports torch
+
+        with _one_at_a_time:
+            return features.maps(_trained(model, sha256), pixels_HW, block)
+
+    return shelf("features").get((pixels_sha256, sha256, block), run)
+
+
 def is_predicted(
-    pixels_sha256: str, model_sha256: str, *, scale: float, invert: bool, flips: bool
+    pixels_sha256: str,
+    model_sha256: str,
+    *,
+    scale: float,
+    invert: bool,
+    flips: bool,
+    window: int = 0,
 ) -> bool:
     """Whether `prediction` would answer at once."""
-    return (pixels_sha256, model_sha256, scale, invert, flips) in shelf("probabilities")
+    key = (pixels_sha256, model_sha256, scale, invert, flips, window)
+    return key in shelf("probabilities")
 
 
-def expected_seconds(n_pixels: float, model_sha256: str, *, flips: bool) -> float | None:
+def expected_seconds(
+    n_pixels: float, model_sha256: str, *, flips: bool, window: int = 0
+) -> float | None:
     """How long the network will take for so many pixels, from its last image; None at first."""
-    rate = _seconds_per_pixel.get((model_sha256, flips))
+    rate = _seconds_per_pixel.get((model_sha256, flips, window))
     return None if rate is None else rate * n_pixels
 
 

@@ -10,12 +10,16 @@ import streamlit as st
 
 from ui import cache, page
 from ui.choice import choose as choose_one
+from ui.choice import set_names
 from ui.segment_upload import choose_upload
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import checkpoint, datasets, export, images, instances, runs
+from unet_core.class_map import ClassMap
 
 SIZES = ("as it is", "by object diameter", "by factor")
 SCALES = (0.05, 20.0)
+NO_WINDOW = "no"
+WINDOWS = (NO_WINDOW, "64", "96", "128", "256", "512")
 
 
 def choose() -> tuple[Chosen | None, Model | None, Treatment]:
@@ -52,7 +56,7 @@ def model_names() -> list[str]:
 
 
 def _choose_sample() -> Chosen:
-    sets = datasets.available()
+    sets = set_names(datasets.available(), "set")
     name = choose_one("Data set", sets, "set", width=170)
     splits = list(datasets.info(name).splits)
     split = choose_one("Split", splits, "split", default="test", width=130)
@@ -80,8 +84,10 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
     """A sample of a data set with its truth. Raises ValueError as `datasets.load`."""
     found = datasets.load(name, split, sample)
     notes: tuple[str, ...] = ()
-    truth_HW = found.labels_HW
-    if truth_HW is not None and datasets.info(name).labels == "classes":
+    truth_HW, true_classes = found.labels_HW, None
+    about = datasets.info(name)
+    if truth_HW is not None and about.labels == "classes":
+        true_classes = ClassMap(truth_HW, about.classes)
         truth_HW = instances.components(truth_HW > 0)
         notes = (
             "The truth of this set are classes, not objects: "
@@ -97,6 +103,7 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
         pixels_HW=found.image_HW,
         pixels_sha256=datasets.pixel_hash(found.image_HW),
         truth_HW=truth_HW,
+        true_classes=true_classes,
         pixel_size_um=found.pixel_size_um,
         source=source,
         data=name,
@@ -138,6 +145,7 @@ def _choose_treatment(model: Model | None) -> Treatment:
             ("inverted", state.get("invert")),
             ("resized", state.get("size", SIZES[0]) != SIZES[0]),
             ("flips", state.get("flips")),
+            ("sliding window", state.get("window", NO_WINDOW) != NO_WINDOW),
         )
         if is_on
     ]
@@ -156,7 +164,14 @@ def _choose_treatment(model: Model | None) -> Treatment:
             bind="query-params",
             help=about["flips"],
         )
-    return Treatment(invert, scale, flips)
+        window = st.selectbox(
+            "Sliding window (px)",
+            WINDOWS,
+            key="window",
+            bind="query-params",
+            help=about["window"],
+        )
+    return Treatment(invert, scale, flips, 0 if window == NO_WINDOW else int(window))
 
 
 def _choose_scale(model: Model | None, help: str) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from ui import pictures, viewer
+from ui import pictures, segment_classes, viewer
 from ui.segment_result import Result, many
 from ui.viewer import Panel
 from unet_core import instances, matching, overlay
@@ -28,11 +28,13 @@ def show(result: Result, base: bytes, revision: str) -> None:
     views = {"Objects": show_objects, "Probabilities": show_probabilities, "Steps": show_steps}
     if result.counts:
         views = {"Objects": show_objects, "Hits and misses": show_verdicts, **views}
+    if result.segmented.classes:
+        views = {"Classes": segment_classes.show, **views}
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         view = st.segmented_control(
             "View",
             [*views, "Table"],
-            default="Objects",
+            default=next(iter(views)),
             required=True,
             key="result",
             bind="query-params",

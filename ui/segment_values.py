@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from unet_core.class_map import ClassMap
 from unet_core.config import ModelConfig, Segmentation
 
 
@@ -16,7 +17,8 @@ class Chosen:
     file_sha256: str
     pixels_HW: np.ndarray
     pixels_sha256: str
-    truth_HW: np.ndarray | None = None
+    truth_HW: np.ndarray | None = None  # objects
+    true_classes: ClassMap | None = None
     pixel_size_um: float | None = None
     plane: int | None = None
     channel: int | str | None = None
@@ -40,6 +42,11 @@ class Model:
         return self.config.train.target not in ("foreground", "classes")
 
     @property
+    def has_classes(self) -> bool:
+        """Whether it has learnt classes rather than objects."""
+        return self.config.train.target == "classes"
+
+    @property
     def tuned(self) -> Segmentation:
         """The settings to start from."""
         tuned = self.config.segmentation
@@ -53,3 +60,4 @@ class Treatment:
     invert: bool = False
     scale: float = 1.0
     flips: bool = False
+    window: int = 0
