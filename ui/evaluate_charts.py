@@ -29,9 +29,14 @@ def _frame(fig: go.Figure, *, height: int, x: str, y: str, top: int = 36) -> go.
 
 
 def over_iou(
-    document: Mapping[str, Any], metric: str, *, label: str, rows: Sequence[Published] = ()
+    document: Mapping[str, Any],
+    metric: str,
+    *,
+    label: str,
+    kinds: Sequence[str] = tuple(OURS),
+    rows: Sequence[Published] = (),
 ) -> go.Figure:
-    """A score over the IoU from which an object is a hit: both averages, and published ones."""
+    """A score over the IoU from which an object is a hit: our averages, and published ones."""
     fig = go.Figure()
     for place, row in enumerate(rows):
         ious, scores = zip(*row.values, strict=True)
@@ -44,13 +49,13 @@ def over_iou(
             marker={"symbol": "diamond-open" if row.average == "by_image" else "circle-open"},
             hovertemplate="%{y:.3f}",
         )
-    for kind, colour in OURS.items():
+    for kind in kinds:
         fig.add_scatter(
             x=[one["iou"] for one in document[kind]],
             y=[one[metric] for one in document[kind]],
             name=f"this model, {AVERAGES[kind]}",
             mode="lines+markers",
-            line={"color": colour, "width": 3},
+            line={"color": OURS[kind], "width": 3},
             marker={"symbol": "diamond" if kind == "by_image" else "circle", "size": 8},
             hovertemplate="%{y:.3f}",
         )

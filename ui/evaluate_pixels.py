@@ -30,20 +30,13 @@ def show(document: Document) -> None:
         "Every pixel counts, not every object: two nuclei that run into one cost next to nothing "
         "here, and much in the scores of objects."
     )
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.dataframe(
-            pd.DataFrame(_rows(document)),
-            hide_index=True,
-            height="content",
-            column_config={
-                "What it is": st.column_config.TextColumn(width="large"),
-            },
-        )
-        _show_published(document)
+    rows = _rows(document)
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+    _show_published(document, {row["Score"] for row in rows})
     classes = document["pixels"].get("classes") or []
     if classes:
-        with right:
+        left, _ = st.columns(2)
+        with left:
             st.markdown("**Each class, pooled over all images**")
             fig = evaluate_charts.classes(classes)
             st.plotly_chart(fig, key="classes", config={"displaylogo": False})
@@ -64,9 +57,10 @@ def _rows(document: Document) -> list[dict[str, str]]:
     ]
 
 
-def _show_published(document: Document) -> None:
+def _show_published(document: Document, shown: set[str]) -> None:
+    """Published values of the scores above."""
     known = published.find(document["data"], document["split"], scheme=document["scheme"])
-    rows = [row for row in known if row.metric in SCORES]
+    rows = [row for row in known if SCORES.get(row.metric, ("",))[0] in shown]
     if not rows:
         return
     st.markdown("**Published on the same images**")
@@ -91,7 +85,7 @@ def _show_published(document: Document) -> None:
 def show_membranes(document: Document) -> None:
     """The challenge's scores at their best threshold, with what was split and what was merged."""
     found = document["membranes"]
-    with st.container(horizontal=True, gap="medium", key="membrane-figures"):
+    with st.container(horizontal=True, gap="medium", key="figures"):
         for key, label, help in (
             ("v_rand", "V_rand", "1 is perfect. How well pairs of pixels that belong together do."),
             ("v_info", "V_info", "1 is perfect. The same from information theory."),

@@ -18,13 +18,16 @@ KINDS = ("pooled", "by_image")
 def show(document: Document) -> None:
     """Figures, chart and tables of objects."""
     _show_figures(document)
-    measure = _choose_measure()
-    rows = _published(document, measure)
+    with st.container(horizontal=True):
+        measure = _choose_measure()
+        rows = _published(document, measure)
+        kinds = _choose_average() if rows else KINDS
     left, right = st.columns([3, 2], gap="large")
     label = MEASURES[measure]
     with left:
-        fig = evaluate_charts.over_iou(document, measure, label=label, rows=rows)
-        st.plotly_chart(fig, key=f"iou-{measure}", config={"displaylogo": False})
+        same = [row for row in rows if row.average in kinds]
+        fig = evaluate_charts.over_iou(document, measure, label=label, kinds=kinds, rows=same)
+        st.plotly_chart(fig, key=f"iou-{measure}-{kinds}", config={"displaylogo": False})
     with right:
         st.dataframe(
             _columns(document, measure),
@@ -54,6 +57,15 @@ def _choose_measure() -> str:
         "true objects that were found.",
     )
     return names[str(chosen)]
+
+
+def _choose_average() -> tuple[str, ...]:
+    """Of the curves: a published one is only drawn beside ours of the same average."""
+    names = {AVERAGES[kind].capitalize(): kind for kind in KINDS}
+    chosen = st.segmented_control(
+        "Average", list(names), default="Pooled", required=True, key="curves", bind="query-params"
+    )
+    return (names[str(chosen)],)
 
 
 def _show_figures(document: Document) -> None:
