@@ -84,7 +84,7 @@ def _where_tuned(config: ModelConfig) -> str:
 def describe(config: ModelConfig) -> str:
     """What a model has learnt from, in two short sentences."""
     data, scheme = config.train.data, config.train.scheme
-    if data in datasets.NAMES:
+    if data.partition(":")[0] in datasets.NAMES:
         scheme = datasets.resolve_scheme(data, scheme)
     text = f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch}."
     if config.small and config.large:

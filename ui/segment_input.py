@@ -106,7 +106,7 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
         true_classes=true_classes,
         pixel_size_um=found.pixel_size_um,
         source=source,
-        data=name,
+        data=about.name,
         sample=sample,
         notes=notes,
     )

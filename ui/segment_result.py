@@ -135,8 +135,8 @@ def use_warning(chosen: Chosen, config: ModelConfig) -> str:
     """Whether the model has learnt from this very image; empty when it has not."""
     train = config.train
     try:
-        sample = chosen.sample if chosen.data == train.data else ""
-        if not chosen.data and train.data in datasets.available():
+        sample = chosen.sample if chosen.data == datasets.info(train.data).name else ""
+        if not chosen.data and datasets.is_available(train.data):
             sample = datasets.pixel_index(train.data).get(chosen.pixels_sha256, "")
         used = datasets.used_in(train.data, train.scheme, sample) if sample else None
     except ValueError:  # the set is no longer there, so nothing is known
