@@ -25,6 +25,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pages"
 MENU = {
     "home": ("Home", ":material/home:"),
     "data": ("Data", ":material/photo_library:"),
+    "model": ("Model", ":material/account_tree:"),
     "train": ("Train", ":material/show_chart:"),
     "segment": ("Segment", ":material/category:"),
     "evaluate": ("Evaluate", ":material/leaderboard:"),

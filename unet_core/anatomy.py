@@ -11,6 +11,7 @@ from functools import lru_cache
 from unet_core.config import Settings, TrainConfig, option
 
 MOST_LEVELS = 8
+MOST_SIDE = 4096
 PADDINGS = ("same", "valid")
 
 
@@ -42,8 +43,8 @@ class Design(Settings):
         "within each image, or none.",
         choices=("batch", "group", "none"),
     )
-    height: int = option(572, "Rows of the image.", low=1, high=4096)
-    width: int = option(572, "Columns of the image.", low=1, high=4096)
+    height: int = option(572, "Rows of the image.", low=1, high=MOST_SIDE)
+    width: int = option(572, "Columns of the image.", low=1, high=MOST_SIDE)
 
     def check(self) -> None:
         """Refuse what cannot be built, and sizes that the levels cannot halve."""
@@ -61,6 +62,11 @@ class Design(Settings):
     def levels(self) -> int:
         """How many resolutions the network works at."""
         return len(self.channels)
+
+    @property
+    def step(self) -> int:
+        """From one side that fits to the next; a pixel of the lowest level covers as many."""
+        return 2 ** (self.levels - 1)
 
 
 def from_training(config: TrainConfig, outputs: int) -> Design:
@@ -130,6 +136,11 @@ def _walk(design: Design) -> Iterator[Block]:
     yield block("head", "output", 0, design.out_channels)
 
 
+def shown_blocks(levels: int) -> list[str]:
+    """The names of the blocks that are modules of the network, in the order of computation."""
+    return [name for name in _names(levels) if not name.startswith(("image", "pool"))]
+
+
 def sight(name: str, place: int, levels: int, padding: str) -> tuple[int, int]:
     """The first and the last image pixel that can change one pixel of a block, along one side.
 
@@ -188,13 +199,15 @@ def receptive_field(name: str, levels: int, padding: str) -> int:
 
 
 def reach(levels: int) -> int:
-    """How far a pixel of the output sees to either side of itself, at most.
-
-    `inference.halo`, by which tiles overlap, must not be less; it is a little more, since it adds
-    up the reach of each layer and rounds up to the network's step.
-    """
+    """How far a pixel of the output sees to either side of itself, at most."""
     spans = [(place, sight("head", place, levels, "same")) for place in range(2 ** (levels - 1))]
     return max(max(place - first, last - place) for place, (first, last) in spans)
+
+
+def overlap(levels: int) -> int:
+    """What tiles overlap by on each side (`inference.halo`): the reach, rounded up to the step."""
+    step = 2 ** (levels - 1)
+    return -(-reach(levels) // step) * step
 
 
 def output_side(side: int, levels: int, padding: str) -> int | None:
@@ -239,19 +252,27 @@ def _known_output(side: int, levels: int, padding: str) -> int:
     return side if padding == "same" else side - _lost(levels)
 
 
+def neighbours(side: int, levels: int, padding: str) -> tuple[int, int]:
+    """The sides that fit next below (or at) and next above a side; twice the smallest below it."""
+    step = 2 ** (levels - 1)
+    least = smallest_input(1, levels, padding)
+    if side < least:
+        return least, least
+    below = side - (side - least) % step
+    return below, below + step
+
+
 def explain_side(side: int, levels: int, padding: str) -> str:
     """Why an image of this side does not fit, and which do; empty where it does."""
     if output_side(side, levels, padding) is not None:
         return ""
     depth = f"{levels} level" + "s" * (levels != 1) + f" with padding {padding}"
-    least = smallest_input(1, levels, padding)
-    if side < least:
-        return f"must be at least {least} for {depth}, got {side}"
-    step = 2 ** (levels - 1)
-    below = side - (side - least) % step
-    fit = f"{below} and {below + step} fit"
+    below, above = neighbours(side, levels, padding)
+    if side < below:
+        return f"must be at least {below} for {depth}, got {side}"
+    fit = f"{below} and {above} fit"
     if padding == "same":
-        return f"must be a multiple of {step} for {depth}, got {side}: {fit}"
+        return f"must be a multiple of {2 ** (levels - 1)} for {depth}, got {side}: {fit}"
     before, level = side - 4, 1
     while before % 2 == 0:
         before, level = before // 2 - 4, level + 1

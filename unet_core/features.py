@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from unet_core import inference, model
-from unet_core.anatomy import Block, Design, blocks
+from unet_core.anatomy import Block, Design, blocks, shown_blocks
 from unet_core.checkpoint import Trained
 from unet_core.model import Layer, UNet
 
-MOST_SIDE = 512  # pixels of the image: 64 channels of it are 67 MB
+MOST_SIDE = 384  # pixels of the image: 64 channels of it are 38 MB
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Features:
     pixels_HW: np.ndarray
     maps_CHW: np.ndarray  # float32
     step: int
+    is_middle: bool
 
     @property
     def mean_C(self) -> np.ndarray:
@@ -58,15 +59,6 @@ def layers(design: Design) -> list[Layer]:
     return model.layers(build(design), design.height, design.width)
 
 
-def shown_blocks(trained: Trained) -> list[str]:
-    """The names of the blocks whose maps can be looked at, in the order of computation."""
-    levels = len(trained.network.channels)
-    names = [f"down.{level}" for level in range(levels)]
-    for level in reversed(range(levels - 1)):
-        names += [f"up.{level}", f"merge.{level}"]
-    return [*names, "head"]
-
-
 @torch.inference_mode()
 def maps(trained: Trained, pixels_HW: np.ndarray, name: str) -> Features:
     """The maps of the block `name` for raw pixels [H, W], normalised and padded as in predicting.
@@ -75,7 +67,7 @@ def maps(trained: Trained, pixels_HW: np.ndarray, name: str) -> Features:
 
     Raises ValueError for a block that the network does not have, or an array that is no picture.
     """
-    known = shown_blocks(trained)
+    known = shown_blocks(len(trained.network.channels))
     if name not in known:
         raise ValueError(f"block must be one of {', '.join(known)}, got {name!r}")
     if pixels_HW.ndim != 2 or pixels_HW.size == 0:
@@ -100,7 +92,9 @@ def maps(trained: Trained, pixels_HW: np.ndarray, name: str) -> Features:
     # With valid padding the network has read a mirrored border: its maps begin before the image.
     first = round((network.margin - block.offset) / step)
     rows, columns = (slice(first, first + -(-side // step)) for side in shown_HW.shape)
-    return Features(shown_HW, taken[0][:, rows, columns].numpy(), step)
+    return Features(
+        shown_HW, taken[0][:, rows, columns].numpy(), step, shown_HW.size < pixels_HW.size
+    )
 
 
 def _middle(side: int) -> slice:

@@ -10,7 +10,9 @@ from unet_core.anatomy import (
     blocks,
     explain_side,
     from_training,
+    neighbours,
     output_side,
+    overlap,
     reach,
     receptive_field,
     sides_near,
@@ -99,6 +101,16 @@ def test_a_side_that_does_not_fit_is_explained(side: int, padding: str, sentence
         Design(padding=padding, height=side, width=572 if padding == "valid" else 512)
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_the_neighbours_of_a_side_fit_and_nothing_between_them_does(padding: str) -> None:
+    for side in range(1, 300):
+        below, above = neighbours(side, 4, padding)
+        assert output_side(below, 4, padding)
+        assert output_side(above, 4, padding)
+        assert all(output_side(one, 4, padding) is None for one in range(below + 1, above))
+        assert below <= side < above or side < below == smallest_input(1, 4, padding)
+
+
 def test_exactly_the_sides_that_fit_need_no_explanation() -> None:
     for padding in ("same", "valid"):
         for side in range(1, 300):
@@ -175,9 +187,8 @@ def test_with_maximum_pooling_no_pixel_outside_counts_and_the_outermost_do() -> 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
 def test_tiles_overlap_by_the_reach_rounded_up_to_the_step(levels: int) -> None:
-    network = UNet(1, 1, (1,) * levels)
-    step = network.multiple
-    assert inference.halo(network) == -(-reach(levels) // step) * step
+    assert inference.halo(UNet(1, 1, (1,) * levels)) == overlap(levels)
+    assert 0 <= overlap(levels) - reach(levels) < 2 ** (levels - 1)
 
 
 def test_each_block_sees_more_than_the_one_before() -> None:

@@ -1,0 +1,47 @@
+"""The U-Net itself: drawn from its settings, measured, and looked into."""
+
+import streamlit as st
+
+from ui import model_facts, model_maps, model_picture, model_start, page
+from unet_core import anatomy
+
+EXPLANATION = """
+A U-Net first makes an image small, to see what is in it, and then large again, to say where. The
+picture shows the way of an image through the network with the settings above it: change one and
+watch the sizes, the number of weights and the receptive field.
+
+- **Levels and channels**: each level works at half the size of the one above. More levels see more
+  of the surroundings, more channels can tell more patterns apart; both cost time and memory.
+- **Sizes** tells which images fit, and how large the output is with valid convolutions: the paper's
+  572 pixels become 388.
+- **Feature maps** shows what a trained network has learned: each map answers to one kind of
+  pattern. Near the top these are edges and spots, further down whole objects.
+
+The address of this page holds the settings: copy it to show somebody the same network.
+"""
+
+TABS = ("Layers", "Sizes", "Time and memory", "Feature maps")
+
+page.setup("Model", EXPLANATION)
+design = model_start.choose_design()
+if design is not None:
+    with page.guard():
+        blocks = anatomy.blocks(design)
+        model_facts.show_numbers(design, blocks)
+        model_picture.show(design, blocks)
+        model_facts.show_takeover(design)
+layers, sizes, costs, maps = st.tabs(TABS, key="part", bind="query-params")
+for tab, show in (
+    (layers, model_facts.show_layers),
+    (sizes, model_facts.show_sizes),
+    (costs, model_facts.show_costs),
+):
+    if tab.open:
+        with tab, page.guard():
+            if design is None:
+                st.caption("This stands here as soon as the settings above are corrected.")
+            else:
+                show(design)
+if maps.open:
+    with maps:
+        model_maps.show()
