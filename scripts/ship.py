@@ -39,12 +39,15 @@ def main() -> None:
     for split in ("val", "test"):
         print(f"Scoring {split} images.", flush=True)
         document = evaluation.evaluate(trained, trained.config.train.data, split)
-        card["scores"][split] = {
-            key: document[key] for key in ("images", "pooled", "by_image", "thresholds", "tuned_on")
-        }
+        kept = ("images", "pooled", "by_image", "pixels", "membranes", "thresholds", "tuned_on")
+        card["scores"][split] = {key: document[key] for key in kept if key in document}
     card_path = path.with_suffix(".json")
     card_path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     for split, scores in card["scores"].items():
+        rand = scores.get("membranes", {}).get("v_rand")
+        print(f"{split}: pixels {scores['pixels']}, V_rand {rand}")
+        if not scores["pooled"]:
+            continue
         pooled, by_image = scores["pooled"][0], scores["by_image"][0]
         print(
             f"{split}: pooled AP50 {pooled['ap']:.4f}, F1 {pooled['f1']:.4f}; "

@@ -242,6 +242,14 @@ def _add_evaluate(found: Any) -> None:
     parser.add_argument(
         "--flips", action="store_true", help="average over the 8 flips and rotations"
     )
+    for name, help in (
+        ("rotations", "average over this many rotations, such as the paper's 7"),
+        ("window", "slide a window of this side over the images, half overlapping, and average"),
+        ("crop-multiple", "cut images to multiples of this before predicting, such as 16"),
+    ):
+        parser.add_argument(f"--{name}", metavar="N", type=int, default=0, help=help)
+    group = parser.add_argument_group("how probabilities become objects (default: the model's)")
+    _add_options(group, fields(Segmentation))
     parser.add_argument(
         "--ladder",
         action="store_true",

@@ -283,7 +283,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Score a model on a split."""
     from unet_core import checkpoint, datasets
 
-    checkpoint.read_config(arguments.model)
+    tuned = checkpoint.read_config(arguments.model).segmentation
     datasets.sample_names(arguments.data, arguments.split, scheme=arguments.scheme)
     from unet_core import evaluation
 
@@ -294,7 +294,11 @@ def evaluate(arguments: argparse.Namespace) -> int:
         arguments.data,
         arguments.split,
         scheme=arguments.scheme,
+        segmentation=tuned.with_text(_given(arguments, tuned.to_dict())),
         flips=arguments.flips,
+        rotations=arguments.rotations,
+        window=arguments.window,
+        crop_multiple=arguments.crop_multiple,
         on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
     )
     tell("")
@@ -313,7 +317,11 @@ def evaluate(arguments: argparse.Namespace) -> int:
         tell("")
     where = document["tuned_on"] or "nothing: they are the defaults"
     title = f"{arguments.model} on {arguments.data} {arguments.split}, thresholds tuned on {where}"
-    show(arguments, document, [title, *_score_lines(document), *_ladder_lines(document)])
+    show(
+        arguments,
+        document,
+        [title, *_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)],
+    )
     return 0
 
 
@@ -327,10 +335,31 @@ def score(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pixel_lines(document: dict[str, Any]) -> list[str]:
+    """Scores of pixels, and of membranes where there are any."""
+    pixels, found = document["pixels"], document.get("membranes")
+    names = {"dice": "Dice", "iou": "IoU", "mean_iou": "mean IoU", "accuracy": "accuracy"}
+    names["three_class_accuracy"] = "accuracy of 3 classes"
+    lines = [
+        f"pixels, {kind}: "
+        + ", ".join(f"{label} {row[key]:.4f}" for key, label in names.items() if row.get(key))
+        for kind, row in (("pooled", pixels), ("mean of images", pixels["by_image"]))
+    ]
+    if found:
+        lines.append(
+            f"membranes, {found['sections']} sections pooled: V_rand {found['v_rand']:.4f}, "
+            f"V_info {found['v_info']:.4f} at threshold {found['threshold']:g} "
+            f"({found['convention']})"
+        )
+    return lines
+
+
 def _score_lines(document: dict[str, Any]) -> list[str]:
     names = ("precision", "recall", "f1", "ap", "pq")
     lines = []
     for kind, title in (("pooled", "counts of all images added"), ("by_image", "mean of images")):
+        if not document[kind]:  # a set of classes
+            continue
         lines += [f"{kind} ({title}, {document['images']} images)"]
         lines += ["  IoU  " + "".join(f"{name:>11}" for name in names)]
         for row in document[kind]:

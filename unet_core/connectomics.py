@@ -8,6 +8,7 @@ build on or to check against.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -113,7 +114,7 @@ def regions(inside_HW: np.ndarray, threshold: float) -> np.ndarray:
 def curve(
     sections: Iterable[tuple[np.ndarray, np.ndarray]],
     thresholds: tuple[float, ...] = THRESHOLDS,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The scores of sections, each (true labels, inside probability), at every threshold.
 
     `curve` has a row per threshold: V_rand and V_info of the pooled sections (their tables
@@ -129,13 +130,15 @@ def curve(
     return {
         "sections": len(known),
         "convention": "the maximum over thresholds, as the ISBI 2012 challenge takes it",
-        **max(rows, key=lambda row: np.nan_to_num(row["v_rand"])),
+        **max(rows, key=lambda row: -1.0 if np.isnan(row["v_rand"]) else row["v_rand"]),
         "curve": rows,
     }
 
 
-def _row(sections: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> dict[str, float]:
-    thinned, plain, wrong, pixels = [], [], 0, 0
+def _row(sections: list[tuple[np.ndarray, np.ndarray]], threshold: float) -> dict[str, Any]:
+    thinned: list[Overlap] = []
+    plain: list[Overlap] = []
+    wrong = pixels = 0
     for true_HW, inside_HW in sections:
         found_HW = regions(inside_HW, threshold)
         plain.append(overlap(true_HW, found_HW))

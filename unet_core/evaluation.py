@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from unet_core import datasets, images, instances, matching, targets
+from unet_core import (
+    connectomics,
+    datasets,
+    images,
+    instances,
+    matching,
+    pixel_scores,
+    targets,
+)
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation
 
@@ -176,31 +184,48 @@ def predict_split(
 
     Raises ValueError for an unknown or absent data set, or one without labelled objects.
     """
+    if datasets.info(data).labels != "instances":
+        raise ValueError(f"{data} has classes, not objects: there is nothing to match")
     names = datasets.pick_evenly(datasets.sample_names(data, split, scheme=scheme), limit)
-    return list(_predict(trained, data, split, names, flips=flips, on_progress=on_progress))
+    answers = _answer(trained, data, split, names, {"flips": flips}, on_progress=on_progress)
+    return [_decode(one, trained.config) for one in answers]
 
 
-def _predict(
+@dataclass(frozen=True)
+class _Answer:
+    """An image's probabilities beside its truth."""
+
+    name: str
+    prob_CHW: np.ndarray
+    true_HW: np.ndarray
+
+
+def _decode(one: _Answer, config: ModelConfig) -> Predicted:
+    decoded = targets.decode(one.prob_CHW, config.train.target, config.train.boundary)
+    return Predicted(one.name, *decoded, one.true_HW)
+
+
+def _answer(
     trained: Trained,
     data: str,
     split: str,
     names: list[str],
+    options: dict[str, Any],
     *,
-    flips: bool,
+    crop_multiple: int = 1,
     on_progress: Progress | None,
-) -> Iterator[Predicted]:
+) -> Iterator[_Answer]:
     from unet_core import inference
 
-    if datasets.info(data).labels != "instances":
-        raise ValueError(f"{data} has classes, not objects: there is nothing to match")
-    train = trained.config.train
     for done, name in enumerate(names, start=1):
         sample = datasets.load(data, split, name)
         if sample.labels_HW is None:
             raise ValueError(f"{data} {split} has no truth: nobody has labelled it")
-        prob_CHW = inference.predict(trained, sample.image_HW, flips=flips)
-        decoded = targets.decode(prob_CHW, train.target, train.boundary)
-        yield Predicted(name, *decoded, sample.labels_HW)
+        height, width = (side // crop_multiple * crop_multiple for side in sample.image_HW.shape)
+        if not height or not width:
+            raise ValueError(f"crop_multiple {crop_multiple} leaves nothing of {name}")
+        pixels_HW, true_HW = (part[:height, :width] for part in (sample.image_HW, sample.labels_HW))
+        yield _Answer(name, inference.predict(trained, pixels_HW, **options), true_HW)
         if on_progress:
             on_progress(done, len(names))
 
@@ -213,32 +238,116 @@ def evaluate(
     scheme: str | None = None,
     segmentation: Segmentation | None = None,
     flips: bool = False,
+    rotations: int = 0,
+    window: int = 0,
+    crop_multiple: int = 0,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The document of `score` for a model on a split, with what was measured and how.
 
     `scheme` is the model's own when it was trained on the same data; `segmentation` the model's
-    tuned settings unless given. Raises ValueError as `predict_split` does.
+    tuned settings unless given. `flips`, `rotations` and `window` are those of
+    `inference.predict`; `crop_multiple` cuts images at the right and below to multiples of it, as
+    some tutorials do. `pixels` scores the foreground above .5 (classes: the most probable),
+    `membranes` is there for neuron membranes; sets of classes have no scores of objects.
+    Raises ValueError for an unknown or absent set, a split without images or truth, and a model
+    that was made for another kind of labels.
     """
     config = trained.config
     if scheme is None and config.train.data == data:
         scheme = config.train.scheme
+    if crop_multiple < 0:
+        raise ValueError(f"crop_multiple must be 0 or more, got {crop_multiple}")
+    _check_kind(config, data)
     chosen = segmentation or config.segmentation
     names = datasets.sample_names(data, split, scheme=scheme)
+    if not names:
+        raise ValueError(f"{data} has no {split} images under this scheme: choose another")
     # One image at a time: a whole set's probabilities would take a gigabyte.
-    pairs = (
-        Pair(one.name, one.true_HW, instances.segment(one.foreground_HW, one.boundary_HW, chosen))
-        for one in _predict(trained, data, split, names, flips=flips, on_progress=on_progress)
+    answers = _answer(
+        trained,
+        data,
+        split,
+        names,
+        {"flips": flips, "rotations": rotations, "window": window},
+        crop_multiple=crop_multiple or 1,
+        on_progress=on_progress,
     )
     about = {
         "data": data,
         "split": split,
         "scheme": datasets.resolve_scheme(data, scheme),
         "flips": flips,
+        "rotations": rotations,
+        "window": window,
+        "crop_multiple": crop_multiple,
         "thresholds": chosen.to_dict(),
         "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
     }
-    return {**about, **score(pairs)}
+    if config.train.target == "classes":
+        return {**about, **_score_classes(answers, config)}
+    return {**about, **_score_objects(answers, config, chosen, data)}
+
+
+def _check_kind(config: ModelConfig, data: str) -> None:
+    """Refuse a model of objects on a set of classes, the reverse, and another count of classes."""
+    about = datasets.info(data)
+    has_classes = about.labels == "classes"
+    if has_classes and config.train.target != "classes":
+        raise ValueError(f"{data} has classes, not objects: choose a model trained on classes")
+    if not has_classes and config.train.target == "classes":
+        raise ValueError(f"{data} has objects, but this model tells classes: choose another set")
+    if has_classes and len(about.classes) != len(config.outputs):
+        raise ValueError(
+            f"{data} has {len(about.classes)} classes, but the model {len(config.outputs)}: "
+            "choose a model that was trained on these classes"
+        )
+
+
+def _score_classes(answers: Iterable[_Answer], config: ModelConfig) -> dict[str, Any]:
+    tally = pixel_scores.Tally(config.outputs)
+    rows = [{"name": one.name, **tally.add(one.true_HW, one.prob_CHW.argmax(0))} for one in answers]
+    return {
+        "images": len(rows),
+        "pooled": [],
+        "by_image": [],
+        "per_image": rows,
+        "pixels": tally.document(),
+    }
+
+
+def _score_objects(
+    answers: Iterable[_Answer], config: ModelConfig, chosen: Segmentation, data: str
+) -> dict[str, Any]:
+    train, about = config.train, datasets.info(data)
+    tally = pixel_scores.Tally(about.classes)
+    three = pixel_scores.Tally(config.outputs)
+    sections: list[tuple[np.ndarray, np.ndarray]] = []
+    rows: list[dict[str, float | None]] = []
+
+    def pairs() -> Iterator[Pair]:
+        for one in answers:
+            found = _decode(one, config)
+            rows.append(tally.add(one.true_HW > 0, found.foreground_HW > 0.5))
+            if train.target == "three-class":
+                classes_HW = targets.encode(one.true_HW, train.target, train.boundary)
+                three.add(classes_HW, one.prob_CHW.argmax(0))
+            if data == "isbi2012":
+                sections.append((one.true_HW, found.foreground_HW))
+            labels_HW = instances.segment(found.foreground_HW, found.boundary_HW, chosen)
+            yield Pair(one.name, one.true_HW, labels_HW)
+
+    document = score(pairs())
+    for row, pixels in zip(document["per_image"], rows, strict=True):
+        row |= {"dice": pixels["dice"], "accuracy": pixels["accuracy"]}
+    document["pixels"] = tally.document()
+    if three.tables:
+        accuracy = three.document()
+        document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]
+        document["pixels"]["by_image"]["three_class_accuracy"] = accuracy["by_image"]["accuracy"]
+    if sections:
+        document["membranes"] = connectomics.curve(sections)
+    return document
 
 
 def tune(

@@ -112,11 +112,11 @@ def test_true_membranes_score_one_and_a_gap_in_them_shows(real_data: Path) -> No
     sample = datasets.load("isbi2012", "val", "section-25")
     true_HW = sample.labels_HW
     perfect = connectomics.curve([(true_HW, (true_HW > 0).astype(np.float32))], (0.0, 0.5))
-    assert perfect["best"]["v_rand"] == perfect["best"]["v_info"] == pytest.approx(1)
-    assert perfect["best"]["pixel_error"] == 0
+    assert perfect["v_rand"] == perfect["v_info"] == pytest.approx(1)
+    assert perfect["pixel_error"] == 0
     open_HW = (true_HW > 0).astype(np.float32)
     open_HW[250:256] = 1  # a few rows without any membrane join many cells
-    joined = connectomics.curve([(true_HW, open_HW)], (0.5,))["best"]
+    joined = connectomics.curve([(true_HW, open_HW)], (0.5,))
     assert joined["v_rand"] < 0.8
     assert joined["v_rand_merge"] < joined["v_rand_split"]
     assert joined["pixel_error"] < 0.01

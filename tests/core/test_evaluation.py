@@ -5,7 +5,18 @@ import pytest
 import tifffile
 from PIL import Image as Picture
 
-from unet_core import batches, checkpoint, evaluation, matching, targets
+from unet_core import (
+    batches,
+    checkpoint,
+    datasets,
+    evaluation,
+    inference,
+    matching,
+    metrics,
+    pixel_scores,
+    targets,
+)
+from unet_core.checkpoint import Trained, build
 from unet_core.config import ModelConfig, TrainConfig
 from unet_core.evaluation import Pair, Predicted
 
@@ -175,3 +186,91 @@ def test_thresholds_are_tuned_on_the_images_that_the_training_validates() -> Non
     tuned = evaluation.predict_split(trained, train.data, "val", limit=train.val_images)
     assert [one.name for one in tuned] == [one.name for one in batches.load(train).val]
     assert len(tuned) == 3
+
+
+def test_pixel_scores_are_those_of_all_pixels_together_and_of_each_image() -> None:
+    tally = pixel_scores.Tally(("background", "object"))
+    true_HW = np.array([[0, 0, 1, 1]])
+    first = tally.add(true_HW, np.array([[0, 1, 1, 1]]))
+    assert first["dice"] == pytest.approx(2 * 2 / (3 + 2))
+    assert first["iou"] == pytest.approx(2 / 3)
+    assert first["mean_iou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert first["accuracy"] == 0.75
+    empty = tally.add(np.zeros((1, 4), int), np.zeros((1, 4), int))
+    assert (empty["dice"], empty["accuracy"], empty["mean_iou"]) == (None, 1, 1)
+    found = tally.document()
+    assert found["accuracy"] == 7 / 8
+    assert found["by_image"]["accuracy"] == pytest.approx((0.75 + 1) / 2)
+    assert found["by_image"]["dice"] == first["dice"]  # an image without any has none
+    assert [one["name"] for one in found["classes"]] == ["background", "object"]
+    assert found["classes"][0]["iou"] == pytest.approx(5 / 6)
+
+
+def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:
+    """An untrained network."""
+    softmax = target in ("classes", "three-class")
+    train = TrainConfig(
+        data=data,
+        channels=(4, 8),
+        target=target,
+        loss="cross-entropy" if softmax else "bce",
+        scheme="default",
+    )
+    config = ModelConfig(train=train, outputs=outputs)
+    return Trained(config, build(config).eval())
+
+
+def test_classes_are_scored_by_their_pixels() -> None:
+    trained = model("classes", ("background", "line", "ellipse"), "synthetic-shapes")
+    found = evaluation.evaluate(trained, "synthetic-shapes", "test", window=96)
+    assert (found["images"], found["pooled"], found["by_image"]) == (10, [], [])
+    table = np.zeros((3, 3), np.int64)
+    for name in datasets.sample_names("synthetic-shapes", "test"):
+        sample = datasets.load("synthetic-shapes", "test", name)
+        prob = inference.predict(trained, sample.image_HW, window=96)
+        table += metrics.confusion(sample.labels_HW, prob.argmax(0), 3)
+    assert found["pixels"]["mean_iou"] == pytest.approx(metrics.iou_per_class(table).mean())
+    assert found["pixels"]["accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
+
+
+def test_three_classes_have_an_accuracy_of_their_own() -> None:
+    trained = model("three-class", ("background", "inside", "boundary"), "synthetic-nuclei")
+    found = evaluation.evaluate(trained, "synthetic-nuclei", "test", crop_multiple=32)
+    table = np.zeros((3, 3), np.int64)
+    for name in datasets.sample_names("synthetic-nuclei", "test"):
+        sample = datasets.load("synthetic-nuclei", "test", name)
+        rows, columns = (side // 32 * 32 for side in sample.image_HW.shape)
+        prob = inference.predict(trained, sample.image_HW[:rows, :columns])
+        wanted = targets.encode(sample.labels_HW[:rows, :columns], "three-class", "inner")
+        table += metrics.confusion(wanted, prob.argmax(0), 3)
+    assert found["pixels"]["three_class_accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
+    assert {"dice", "accuracy", "f1"} < set(found["per_image"][0])
+
+
+@pytest.mark.parametrize(
+    ("target", "outputs", "data", "options", "words"),
+    [
+        ("foreground", ("foreground",), "synthetic-shapes", {}, "has classes, not objects"),
+        ("classes", ("a", "b", "c"), "synthetic-nuclei", {}, "has objects, but this model"),
+        ("classes", ("a", "b"), "synthetic-shapes", {}, "has 3 classes, but the model 2"),
+        (
+            "foreground",
+            ("foreground",),
+            "synthetic-nuclei",
+            {"crop_multiple": 5000},
+            "crop_multiple 5000 leaves nothing of nuclei-test-000",
+        ),
+        (
+            "foreground",
+            ("foreground",),
+            "synthetic-nuclei",
+            {"crop_multiple": -1},
+            "crop_multiple must be 0 or more",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    target: str, outputs: tuple[str, ...], data: str, options: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        evaluation.evaluate(model(target, outputs, data), data, "test", **options)

@@ -14,6 +14,7 @@ LEVELS = {
     1: "catalogue config presets published",
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
+    "pixel_scores "
     "class_map "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
