@@ -214,5 +214,8 @@ def move(config: TrainConfig, data: str, *, has_classes: bool) -> tuple[TrainCon
         moved = moved.replace(target="foreground+boundary", loss=loss, class_weights=())
         return moved, f"{data} has objects: the target is foreground+boundary here."
     loss = config.loss.replace("bce", "cross-entropy")
-    moved = moved.replace(target="classes", loss=loss, class_weights=(), weight_map=False)
+    crops = "random" if config.crops in ("centred", "on-objects") else config.crops
+    moved = moved.replace(
+        target="classes", loss=loss, class_weights=(), weight_map=False, crops=crops
+    )
     return moved, f"{data} has classes: the target is classes and the loss is {loss} here."

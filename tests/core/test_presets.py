@@ -27,12 +27,11 @@ def test_without_its_data_a_recipe_falls_back_to_synthetic_nuclei_and_says_so() 
 def test_every_recipe_can_move_to_every_data_set(recipe: str, data: str) -> None:
     about = datasets.info(data)
     classes = about.classes if about.labels == "classes" else ()
-    config, note = presets.move(
-        presets.preset(recipe).config, data, has_classes=about.labels == "classes"
-    )
+    base = presets.preset(recipe).config
+    config, note = presets.move(base, data, has_classes=about.labels == "classes")
     assert config.data == data
     assert targets.channel_names(config.target, classes)
-    assert bool(note) == (about.labels == "classes")
+    assert bool(note) == ((about.labels == "classes") != (base.target == "classes"))
     assert datasets.resolve_scheme(data, config.scheme) in about.schemes
 
 
