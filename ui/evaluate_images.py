@@ -16,8 +16,9 @@ SCORES = {
     "f1": "F1",
     "ap": "AP",
     "pq": "PQ",
-    "dice": "Dice",
     "mean_iou": "Mean IoU",
+    "dice": "Dice",
+    "iou": "IoU",
     "accuracy": "Accuracy",
 }
 FACTS = {
@@ -44,10 +45,11 @@ def show(document: Document) -> None:
     key = names[str(chosen)]
     table = table.sort_values([key, "name"], na_position="last", ignore_index=True)
     _show_table(document, table, known)
-    st.caption(
-        "Scores of objects at IoU 0.50. A dash: no object there and none found. *Open* shows the "
-        "image in Segment with this model and these thresholds. "
-    )
+    text = "A dash: no object there, and none found. " if "f1" in known else ""
+    text += "*Open* shows the image in Segment with this model and these settings."
+    if document.get("rotations") or document.get("crop_multiple"):
+        text += " There the image is whole and not rotated, so its score may differ a little."
+    st.caption(("Scores of objects at IoU 0.50. " if "f1" in known else "") + text)
 
 
 def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) -> None:
@@ -108,6 +110,8 @@ def query(document: Document, sample: str) -> dict[str, str]:
     asked = {"input": "Sample", "set": data, "split": split, "sample": sample}
     asked |= {"model": document["model"]}
     asked |= {name: _as_text(value) for name, value in settings.items()}
+    if document.get("window"):
+        asked["window"] = str(document["window"])
     return asked | ({"flips": "true"} if document.get("flips") else {})
 
 

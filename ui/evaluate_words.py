@@ -13,6 +13,7 @@ from unet_core.config import ModelConfig
 
 AVERAGES = {"pooled": "pooled", "by_image": "by image", "unstated": "average not stated"}
 MEASURES = {"ap": "AP", "f1": "F1", "pq": "PQ", "precision": "Precision", "recall": "Recall"}
+BY_HAND = "given by hand"  # what `tuned_on` says of thresholds that are not the model's
 
 ABOUT_AVERAGES = (
     "**Pooled** adds hits, false alarms and misses of all images and divides once: crowded images "
@@ -96,7 +97,8 @@ def use_warnings(config: ModelConfig, data: str, split: str, scheme: str) -> lis
                 "how well it remembers them, and nothing about new images."
             )
         elif of["val"]:
-            what = "best epoch and thresholds" if config.tuned_on else "best epoch"
+            has_chosen = config.tuned_on not in ("", BY_HAND)
+            what = "best epoch and thresholds" if has_chosen else "best epoch"
             found.append(
                 f"{_share(of['val'], len(chosen)).capitalize()} chose this model's {what}: the "
                 "score is a little too kind. Only test images tell how good it is on new ones."
@@ -130,10 +132,21 @@ def _share(part: int, whole: int) -> str:
 
 def mismatch(config: ModelConfig, data: str) -> str:
     """Why a model cannot be scored on a data set; empty when it can."""
-    if datasets.info(data).labels == "classes" and config.train.target != "classes":
+    about, train = datasets.info(data), config.train
+    if about.labels == "classes" and train.target != "classes":
         return (
             f"{data} has classes to tell apart, but this model tells objects from background: "
             "choose a model with the target classes, or another data set."
+        )
+    if about.labels != "classes" and train.target == "classes":
+        return (
+            f"{data} has objects, but this model tells classes apart: choose another model, or "
+            f"{train.data}, on which it was trained."
+        )
+    if train.target == "classes" and len(about.classes) != len(config.outputs):
+        return (
+            f"{data} has {len(about.classes)} classes, but this model tells "
+            f"{len(config.outputs)}: choose a model that was trained on these."
         )
     return ""
 
@@ -146,7 +159,7 @@ def settings(document: dict[str, Any]) -> str:
         parts.append(_describe(thresholds))
     tuned_on = document.get("tuned_on")
     parts.append(f"tuned on {tuned_on}" if tuned_on else "not tuned: the usual settings")
-    if tuned_on == "given by hand":
+    if tuned_on == BY_HAND:
         parts[-1] = "thresholds given by hand"
     if document.get("flips"):
         parts.append("averaged over flips and rotations")
