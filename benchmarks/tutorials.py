@@ -156,7 +156,13 @@ def mean(values: Any) -> float:
 def main() -> None:
     """Measure the named runs and keep the results of the others."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", metavar="TUTORIAL=RUN", help=", ".join(PROTOCOLS))
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="TUTORIAL=RUN",
+        default=["isbi-valid=membranes", "shapes=shapes"],
+        help=f"{', '.join(PROTOCOLS)}; without any the shipped networks are measured",
+    )
     os.environ["UNET_DATA"] = str(record.data_folder())
     path = record.RESULTS / "tutorials.json"
     numbers = json.loads(path.read_text())["numbers"] if path.exists() else {}
