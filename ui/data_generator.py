@@ -17,7 +17,7 @@ from unet_core.shapes import Shapes
 
 # Where a slider ends, when what the settings allow is far more than anybody needs.
 TOPS = {"lines": 20, "ellipses": 20, "thickness": 20.0, "semi_axis": 80.0, "noise": 60.0}
-MOST_SHOWN, MOST_SHOWN_PIXELS = 3, 1_500_000
+MOST_SHOWN, MOST_SHOWN_PIXELS = 6, 1_500_000
 
 
 @st.fragment
@@ -93,7 +93,7 @@ def _draw_slider(about: Field, value: Any, key: str) -> str:
 
 def _show_buttons(own: DataSet, *, is_shown: bool) -> None:
     with st.container(horizontal=True):
-        st.button(
+        if st.button(
             "Look at this set",
             icon=":material/photo_library:",
             key="gen_use",
@@ -101,7 +101,8 @@ def _show_buttons(own: DataSet, *, is_shown: bool) -> None:
             disabled=is_shown,
             on_click=_look_at,
             args=(own.name,),
-        )
+        ):
+            st.rerun()  # all of the page, not only this fragment
         if st.button("Train on it", icon=page.icon("train"), key="gen_train"):
             from ui import takeover
 
@@ -151,5 +152,5 @@ def _show_images(own: DataSet, settings: Shapes, split: str, names: list[str]) -
         (settings.rows, settings.columns),
         key="gen_pictures",
         revision=f"{settings.rows} {settings.columns}",
-        columns=len(panels) if settings.rows >= settings.columns else 2,
+        columns=6 if settings.rows >= settings.columns else 4,
     )

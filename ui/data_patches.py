@@ -35,9 +35,13 @@ def show(own: DataSet, split: str, scheme: str, names: list[str]) -> None:
         entry = _choose()
     if entry.config is None:
         return
+    is_possible = False
     with right, page.guard():
         number = _choose_image(names)
         _show_image(own, datasets.load(own.name, split, names[number]), number, entry.config)
+        is_possible = True
+    if not is_possible:
+        return
     with left, page.guard():
         _offer(own, entry.config)
         _show_download(own, split, scheme, entry.config)

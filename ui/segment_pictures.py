@@ -84,7 +84,7 @@ def show_probabilities(result: Result, base: bytes, look: Look, revision: str) -
     for name, prob_HW in outputs:
         sentence = f"How likely each pixel is {name}: dark blue 0, yellow 1."
         panels.append(Panel((_heat(prob_HW),), name.capitalize(), sentence))
-    _view(result, panels, revision, result.objects)
+    _view(result, panels, revision, result.objects, columns=4 if len(panels) == 4 else 3)
 
 
 def show_steps(result: Result, base: bytes, look: Look, revision: str) -> None:
@@ -93,13 +93,21 @@ def show_steps(result: Result, base: bytes, look: Look, revision: str) -> None:
     _view(result, draw(result, base), revision, result.objects)
 
 
-def _view(result: Result, panels: list[Panel], revision: str, objects: pictures.Objects) -> None:
+def _view(
+    result: Result,
+    panels: list[Panel],
+    revision: str,
+    objects: pictures.Objects,
+    *,
+    columns: int = 3,
+) -> None:
     viewer.show(
         panels,
         result.labels_HW.shape,
         key="picture",
         revision=revision,
         objects=objects,
+        columns=columns,
         pixel_size_um=result.chosen.pixel_size_um,
     )
 
