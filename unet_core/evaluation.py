@@ -17,6 +17,7 @@ from unet_core import (
     images,
     instances,
     matching,
+    object_groups,
     pixel_scores,
     targets,
 )
@@ -249,7 +250,8 @@ def evaluate(
     tuned settings unless given. `flips`, `rotations` and `window` are those of
     `inference.predict`; `crop_multiple` cuts images at the right and below to multiples of it, as
     some tutorials do. `pixels` scores the foreground above .5 (classes: the most probable),
-    `membranes` is there for neuron membranes; sets of classes have no scores of objects.
+    `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
+    were found; sets of classes have no scores of objects.
     Raises ValueError for an unknown or absent set, a split without images or truth, and a model
     that was made for another kind of labels.
     """
@@ -321,7 +323,7 @@ def _score_objects(
 ) -> dict[str, Any]:
     train, about = config.train, datasets.info(data)
     tally = pixel_scores.Tally(about.classes)
-    three = pixel_scores.Tally(config.outputs)
+    three, groups = pixel_scores.Tally(config.outputs), object_groups.Groups()
     sections: list[tuple[np.ndarray, np.ndarray]] = []
     rows: list[dict[str, float | None]] = []
 
@@ -335,12 +337,14 @@ def _score_objects(
             if data == "isbi2012":
                 sections.append((one.true_HW, found.foreground_HW))
             labels_HW = instances.segment(found.foreground_HW, found.boundary_HW, chosen)
+            rows[-1] |= groups.add(one.true_HW, labels_HW)
             yield Pair(one.name, one.true_HW, labels_HW)
 
     document = score(pairs())
     for row, pixels in zip(document["per_image"], rows, strict=True):
-        row |= {"dice": pixels["dice"], "accuracy": pixels["accuracy"]}
-    document["pixels"] = tally.document()
+        kept = ("dice", "accuracy", "median_diameter", "touching")
+        row |= {key: pixels[key] for key in kept}
+    document |= {"pixels": tally.document(), **groups.document()}
     if three.tables:
         accuracy = three.document()
         document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]

@@ -14,13 +14,14 @@ LEVELS = {
     1: "catalogue config presets published",
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
-    "pixel_scores "
+    "pixel_scores object_groups "
     "class_map "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
     "runs jobs draws features",
-    4: "engine estimate evaluation predictions landscape tuning ladder export batch costs",
-    5: "stopping recorder worker training commands tune_command cli",
+    4: "engine range_test estimate evaluation predictions landscape tuning ladder export batch "
+    "costs",
+    5: "stopping recorder worker training commands tune_command range_command cli",
 }
 LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
 
