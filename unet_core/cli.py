@@ -99,6 +99,7 @@ def build_parser() -> Parser:
     found = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_data(found)
     _add_train(found)
+    _add_range_test(found)
     _add_segment(found)
     _add_evaluate(found)
     _add_tune(found)
@@ -188,7 +189,19 @@ def _add_train(found: Any) -> None:
         "train a network in the foreground; Ctrl-C stops and keeps the weights",
         f"presets:\n{recipes}\n\nsettings for --set:\n{_list_settings(TrainConfig)}",
     )
-    parser.add_argument("--preset", metavar="NAME", help=f"the recipe: {', '.join(PRESETS)}")
+    _add_recipe(parser)
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="the run's folder (default: a new one in $UNET_RUNS, else runs/)",
+    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+
+
+def _add_recipe(parser: Parser, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--preset", metavar="NAME", required=required, help=f"the recipe: {', '.join(PRESETS)}"
+    )
     parser.add_argument("--data", metavar="NAME", help="train on this data set instead")
     parser.add_argument(
         "--set",
@@ -197,12 +210,31 @@ def _add_train(found: Any) -> None:
         default=[],
         help="change a setting, such as --set epochs=5 --set channels=16,32,64; may be repeated",
     )
-    parser.add_argument(
-        "--run",
-        metavar="DIR",
-        help="the run's folder (default: a new one in $UNET_RUNS, else runs/)",
+
+
+def _add_range_test(found: Any) -> None:
+    parser = _add(
+        found,
+        "lr-test",
+        _test_range,
+        "find a learning rate: train a few steps with growing ones and watch the loss",
+        "The settings are those of train. Nothing is kept: no run is made, and none is touched.",
     )
-    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+    _add_job(parser)
+    _add_recipe(parser, required=True)
+    parser.fill = _fill_range_test
+
+
+def _fill_range_test(parser: Parser) -> None:
+    from unet_core.range_test import Sweep
+
+    _add_options(parser, fields(Sweep))
+
+
+def _test_range(arguments: argparse.Namespace) -> int:
+    from unet_core import range_command
+
+    return range_command.test_range(arguments)
 
 
 def _add_segment(found: Any) -> None:

@@ -208,7 +208,7 @@ def _run_to_train(arguments: argparse.Namespace) -> Run:
         raise ValueError(f"there is no run to resume: {where}")
     if not arguments.preset:
         raise ValueError(f"choose a recipe with --preset: {', '.join(presets.PRESETS)}")
-    config, note = _configure(arguments)
+    config, note = configure(arguments)
     if note:
         print(note, file=sys.stderr if arguments.json else sys.stdout)
     if path is None:
@@ -220,7 +220,7 @@ def _run_to_train(arguments: argparse.Namespace) -> Run:
     return Run(path)
 
 
-def _configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
+def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     """The settings of a preset with the changes asked for, checked against the data."""
     from unet_core import datasets
 

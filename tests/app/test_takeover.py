@@ -48,7 +48,7 @@ def test_the_form_starts_from_what_was_offered_and_the_command_holds_it() -> Non
     assert app.selectbox(key="data-quick").value == "synthetic-nuclei"
     assert "From Augmentation: elastic 2, flip off, channels 8,16, schedule poly" in texts(app)
     words = shlex.split(app.code[0].value)
-    config, _ = commands._configure(cli.build_parser().parse_args(words[3:]))
+    config, _ = commands.configure(cli.build_parser().parse_args(words[3:]))
     assert config == QUICK.replace(elastic=2.0, flip=False, channels=(8, 16), schedule="poly")
 
 

@@ -162,7 +162,7 @@ def test_the_command_gives_the_settings_that_the_form_shows(data: str) -> None:
     app.text_input(key=f"new-quick-{data}-channels").set_value("8, 16").run()
     words = shlex.split(app.code[0].value)
     assert words[:4] == ["python", "-m", "unet_core", "train"]
-    config, _ = commands._configure(cli.build_parser().parse_args(words[3:]))
+    config, _ = commands.configure(cli.build_parser().parse_args(words[3:]))
     about = datasets.info(data)
     base, _ = presets.move(
         presets.preset("quick").config, data, has_classes=about.labels == "classes"
