@@ -152,7 +152,7 @@ def over_threshold(rows: Sequence[Mapping[str, Any]], best: float | None) -> go.
             x=best,
             line={"color": QUIET, "dash": "dot", "width": 1},
             annotation={"text": "largest V_rand", "font": {"color": QUIET}},
-            annotation_position="bottom right",
+            annotation_position="bottom right" if best < 0.5 else "bottom left",
         )
     _frame(fig, height=340, x="threshold on the probability of being inside a cell", y="")
     fig.update_layout(hovermode="x unified")

@@ -13,8 +13,8 @@ Document = dict[str, Any]
 KINDS = {"floor": "Floor", "model": "This model", "ceiling": "Ceiling"}
 
 LESSONS = {
-    "All background": "It scores 0 here, yet most of its pixels are right: accuracy alone proves "
-    "nothing.",
+    "All background": "It finds nothing and scores 0, however many pixels are background: a high "
+    "share of right pixels proves little.",
     "Otsu + components": "A network must beat this to be worth its training.",
     "Otsu + distance watershed": "How far the shape alone tells touching objects apart.",
     "Untrained network": "What the network can do, it has learnt: its form alone knows nothing.",

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui import evaluate_charts
+from ui import evaluate_charts, evaluate_words
 from ui.evaluate_words import AVERAGES, number
 from unet_core import published
 
@@ -23,13 +23,23 @@ SCORES = {
     "patch_mean_iou": ("Mean IoU on patches", "As mean IoU, on patches cut out of the images."),
 }
 
+MEMBRANES = {
+    "v_rand": ("V_rand", "1 is perfect. Of pairs of pixels, how many are rightly together."),
+    "v_info": ("V_info", "1 is perfect. The same question, asked of information."),
+    "pixel_error": ("Pixel error", "0 is perfect. Share of pixels on the wrong side."),
+    "rand_error": ("Rand error", "0 is perfect. Before borders are thinned, as in 2012."),
+}
+
 
 def show(document: Document) -> None:
     """The scores of pixels beside published ones, and each class."""
-    st.caption(
-        "Every pixel counts, not every object: two nuclei that run into one cost next to nothing "
-        "here, and much in the scores of objects."
-    )
+    if evaluate_words.has_objects(document):
+        st.caption(
+            "Every pixel counts, not every object: two objects that run into one cost next to "
+            "nothing here, and much in the scores of objects. A pixel is foreground above 0.5."
+        )
+    else:
+        st.caption("Every pixel counts, and belongs to its most probable class.")
     rows = _rows(document)
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
     _show_published(document, {row["Score"] for row in rows})
@@ -86,18 +96,16 @@ def show_membranes(document: Document) -> None:
     """The challenge's scores at their best threshold, with what was split and what was merged."""
     found = document["membranes"]
     with st.container(horizontal=True, gap="medium", key="figures"):
-        for key, label, help in (
-            ("v_rand", "V_rand", "1 is perfect. How well pairs of pixels that belong together do."),
-            ("v_info", "V_info", "1 is perfect. The same from information theory."),
-            ("pixel_error", "Pixel error", "0 is perfect. Share of pixels on the wrong side."),
-            ("rand_error", "Rand error", "0 is perfect. As the challenge of 2012 counted it."),
-        ):
-            if key in found:
-                st.metric(label, number(found[key]), help=help, width="content")
+        for key, (label, help) in MEMBRANES.items():
+            row = found
+            if key.endswith("error"):
+                row = min(found["curve"], key=lambda row: row[key])
+            text = f"{help} Best at threshold {row['threshold']:g}."
+            st.metric(label, number(row[key]), help=text, width="content")
     st.caption(
-        f"At threshold {found['threshold']:g}. The maximum over thresholds is the challenge's "
-        "convention: the threshold is chosen on the very sections that are scored, so these "
-        "figures are a little too kind."
+        f"V at threshold {found['threshold']:g}, the errors each at their own. The maximum over "
+        "thresholds is the challenge's convention: the threshold is chosen on the very sections "
+        "that are scored, so these figures are a little too kind."
     )
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -155,12 +155,8 @@ def settings(document: dict[str, Any]) -> str:
     """How the figures of an evaluation were made, in one line."""
     thresholds = document.get("thresholds") or {}
     parts = [many(document["images"], "image"), f"scheme {document['scheme']}"]
-    if thresholds:
-        parts.append(_describe(thresholds))
-    tuned_on = document.get("tuned_on")
-    parts.append(f"tuned on {tuned_on}" if tuned_on else "not tuned: the usual settings")
-    if tuned_on == BY_HAND:
-        parts[-1] = "thresholds given by hand"
+    if thresholds and has_objects(document):
+        parts += [_describe(thresholds), _where_tuned(document.get("tuned_on") or "")]
     if document.get("flips"):
         parts.append("averaged over flips and rotations")
     for key, words in (
@@ -171,6 +167,12 @@ def settings(document: dict[str, Any]) -> str:
         if document.get(key):
             parts.append(words.format(document[key]))
     return " · ".join(parts)
+
+
+def _where_tuned(tuned_on: str) -> str:
+    if tuned_on == BY_HAND:
+        return "thresholds given by hand"
+    return f"tuned on {tuned_on}" if tuned_on else "not tuned: the usual settings"
 
 
 def _describe(thresholds: dict[str, Any]) -> str:

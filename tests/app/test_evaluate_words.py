@@ -75,6 +75,8 @@ def test_settings_are_told_in_one_line() -> None:
     document = {
         "images": 1,
         "scheme": "stardist",
+        "pooled": [{"iou": 0.5}],
+        "by_image": [{"iou": 0.5}],
         "thresholds": Segmentation(method="components", threshold=0.4, min_size=21).to_dict(),
         "tuned_on": "",
         "flips": True,
@@ -86,6 +88,11 @@ def test_settings_are_told_in_one_line() -> None:
     by_hand = document | {"tuned_on": "given by hand", "flips": False, "crop_multiple": 16}
     assert evaluate_words.settings(by_hand).endswith(
         "thresholds given by hand · images cut to multiples of 16"
+    )
+    # Classes have no thresholds.
+    classes = document | {"pooled": [], "by_image": [], "flips": False, "window": 96}
+    assert evaluate_words.settings(classes) == (
+        "1 image · scheme stardist · sliding window of 96 px"
     )
 
 
