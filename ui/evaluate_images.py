@@ -152,10 +152,7 @@ def _show_bars(document: Document) -> None:
     sizes = [row for row in document.get("by_size") or [] if row["n_true"]]
     touching = [row for row in document.get("by_touching") or [] if row["n_true"]]
     if not sizes and not touching:
-        st.info(
-            "This result was made before sizes were measured: evaluate again to see them.",
-            icon=":material/history:",
-        )
+        st.info("There are no true objects in these images, so there is nothing to group.")
         return
     st.subheader("True objects", anchor=False)
     left, right = st.columns([3, 2], gap="large")

@@ -231,6 +231,22 @@ def test_images_come_worst_first_and_open_with_the_same_score(
     assert not other.toggle(key="fill_holes").value
 
 
+def test_groups_of_objects_tell_which_are_hardest(world: dict[str, Any], model: str) -> None:
+    document = world["evaluate"]
+    app = open_page(job=make_job("evaluate", document).id, show="Size and crowding")
+    found = texts(app)
+    worst = min(document["by_size"], key=lambda row: row["recall"])
+    assert f"Hardest are those of {worst['from_px']:.3g} to {worst['to_px']:.3g} px" in found
+    both = {row["touching"]: row["recall"] for row in document["by_touching"]}
+    assert f"Of those that touch, {both[True]:.0%} are found" in found
+    assert len(app.get("plotly_chart")) == 3
+    figure = evaluate_charts.by_group(["a"], document["by_touching"][:1], x="")
+    assert list(figure.data[0].y) == [document["by_touching"][0]["recall"]]
+    empty = document | {"by_size": [], "by_touching": []}
+    app = open_page(job=make_job("evaluate", empty).id, show="Size and crowding")
+    assert "There are no true objects" in texts(app)
+
+
 def test_a_model_that_is_gone_leaves_its_figures(world: dict[str, Any], model: str) -> None:
     job = make_job("evaluate", world["evaluate"] | {"model": "gone"})
     app = open_page(job=job.id, show="Images")
