@@ -38,7 +38,7 @@ def test_an_evaluation_goes_on_without_its_browser_and_opens_again(
     # The grid is painted: the first button has a place, but no element to click on.
     box = table.bounding_box()
     assert box
-    page.mouse.click(box["x"] + 84, box["y"] + 50)
+    page.mouse.click(box["x"] + 51, box["y"] + 50)
     expect(page.get_by_role("heading", name="Segment")).to_be_visible()
     worst = min(job.result()["per_image"], key=lambda row: (row["f1"], row["name"]))
     expect(page.get_by_role("combobox", name="Sample")).to_have_value(worst["name"])
