@@ -18,7 +18,7 @@ images.
   worse, the network learns its images by heart: that is overfitting. The star marks the epoch whose
   weights are kept.
 - **Learning rate** is the size of a step. Too large, and the loss jumps or grows; too small, and
-  nothing happens.
+  nothing happens. *Find a learning rate* tries many of them, one step each.
 
 A run is a process of its own. Close the browser, come back with the link, or watch from two
 computers: the run goes on and looks the same. One run at a time uses the device; others wait.

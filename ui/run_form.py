@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import forms, page, run_state, takeover
+from ui import forms, page, run_range, run_state, takeover
 from unet_core import datasets, device, presets, runs, targets
 from unet_core.config import TrainConfig
 
@@ -49,13 +49,17 @@ def show() -> None:
     with left:
         choice = _choose()
     # Drawn first and filled last: it stands above the settings that it depends on.
-    card = right.container(border=True)
+    card, test = right.container(border=True), right.container()
     st.caption("Settings: the recipe's, unless you change them.")
     about = datasets.info(choice.base.data)
     choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
     left_out = takeover.fill_form(choice.form, choices)
     entry = forms.edit(choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle)
-    _show_card(card, choice, entry, left_out)
+    config = _show_card(card, choice, entry, left_out)
+    command = run_range.words(choice.preset, choice.base, config) if config else None
+    with card:
+        run_range.show_button(command)
+    run_range.show(test, command, choice.form)
 
 
 def _choose() -> Choice:
@@ -134,7 +138,8 @@ def _show_card(
     choice: Choice,
     entry: forms.Entry[TrainConfig],
     left_out: dict[str, Any],
-) -> None:
+) -> TrainConfig | None:
+    """What stands for or against a start; gives the settings when it is possible."""
     with card:
         takeover.show(choice.form, base=choice.base)
         if left_out:
@@ -162,6 +167,7 @@ def _show_card(
         if entry.config is not None:
             with st.popover("The same as a command", icon=":material/terminal:", type="tertiary"):
                 st.code(command(choice, entry.config), language="bash", wrap_lines=True)
+    return config
 
 
 def _why_not_here(config: TrainConfig) -> str:
