@@ -10,9 +10,10 @@ import time
 import numpy as np
 import record
 
-from unet_core import checkpoint, evaluation, instances, landscape
+from unet_core import checkpoint, evaluation, instances, landscape, predictions
 from unet_core.config import Segmentation
-from unet_core.evaluation import Pair, Predicted
+from unet_core.pairs import Pair
+from unet_core.predictions import Predicted
 
 BUDGET_SECONDS = 60
 CHECKED = 4  # cells
@@ -37,7 +38,9 @@ def main() -> None:
         raise SystemExit("This benchmark measures with the shipped model nuclei: it is missing.")
     trained = checkpoint.load("nuclei", device="cpu")
     start = time.perf_counter()
-    predicted = evaluation.predict_split(trained, "dsb2018", "val")
+    names = predictions.names(trained, "dsb2018", "val")
+    answers = predictions.predict_each(trained, "dsb2018", "val", names, predictions.WHOLE)
+    predicted = [predictions.decode(one, trained.config) for one in answers]
     predicting = time.perf_counter() - start
     start, start_cpu = time.perf_counter(), time.process_time()
     found = landscape.landscape(predicted, trained.config)

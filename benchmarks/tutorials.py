@@ -15,19 +15,11 @@ from typing import Any
 import numpy as np
 import record
 
-from unet_core import (
-    checkpoint,
-    datasets,
-    evaluation,
-    inference,
-    instances,
-    matching,
-    metrics,
-    targets,
-)
-from unet_core import patches as patches_
+from unet_core import checkpoint, datasets, evaluation, inference, instances, matching, targets
 from unet_core.checkpoint import Trained
 from unet_core.config import Segmentation
+from unet_core.pairs import Pair
+from unet_core.predictions import View
 
 PLAIN = Segmentation(method="components", fill_holes=False)
 MULTIPLE = 16  # the notebook crops its test images to multiples of it
@@ -36,7 +28,7 @@ MULTIPLE = 16  # the notebook crops its test images to multiples of it
 def notebook(trained: Trained) -> dict[str, Any]:
     """Mean F1 of the images at IoU .5, all 50 and those that the printed loop may have scored."""
     config = trained.config
-    found: dict[str, list[evaluation.Pair]] = {"exact": [], "chosen on validation": []}
+    found: dict[str, list[Pair]] = {"exact": [], "chosen on validation": []}
     is_cut = []
     settings = {"exact": PLAIN, "chosen on validation": config.segmentation}
     if config.train.target != "foreground":
@@ -48,9 +40,7 @@ def notebook(trained: Trained) -> dict[str, Any]:
         decoded = targets.decode(prob_CHW, config.train.target, config.train.boundary)
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
-            found[name].append(
-                evaluation.Pair(sample.name, sample.labels_HW[:height, :width], labels_HW)
-            )
+            found[name].append(Pair(sample.name, sample.labels_HW[:height, :width], labels_HW))
     result: dict[str, Any] = {}
     for name, pairs in found.items():
         counts = [matching.match(pair.true_HW, pair.pred_HW) for pair in pairs]
@@ -97,38 +87,32 @@ def dl4mia(trained: Trained) -> dict[str, Any]:
 
 
 def membranes(trained: Trained) -> dict[str, Any]:
-    """Mean IoU of the two classes and accuracy, and V_rand and V_info, of the test sections."""
-    document = evaluation.evaluate(trained, "isbi2012", "test")
-    pixels, found = document["pixels"], document["membranes"]
+    """Mean IoU of the two classes and accuracy, at .5 and where validation chose; V_rand."""
+    data = trained.config.train.data
+    curve = evaluation.evaluate(trained, data, "val")["pixels"]["curve"]
+    index = int(np.argmax([row["mean_iou"] for row in curve]))
+    document = evaluation.evaluate(trained, data, "test")
+    pixels = document["pixels"]
     return {
         "images": document["images"],
-        "mean_iou": pixels["mean_iou"],
-        "accuracy": pixels["accuracy"],
-        "membranes": found,
+        "exact": {"threshold": 0.5, **{key: pixels[key] for key in ("mean_iou", "accuracy")}},
+        "chosen on validation": pixels["curve"][index],
+        "on validation": curve[index],
+        "membranes": document["membranes"],
     }
 
 
 def shapes(trained: Trained) -> dict[str, Any]:
     """Mean IoU over the classes on patches, and on whole images by a sliding window."""
-    side, classes = trained.config.train.crop_size, len(trained.config.outputs)
-    on_patches, on_images = (np.zeros((classes, classes), np.int64) for _ in range(2))
-    for index, sample in enumerate(samples(trained, "test")):
-        prob_CHW = inference.predict(trained, sample.image_HW, window=side)
-        on_images += metrics.confusion(sample.labels_HW, prob_CHW.argmax(0), classes)
-        rng = np.random.default_rng([0, index])
-        for row, column in patches_.cut(
-            sample.labels_HW, count=20, side=side, must_contain=True, rng=rng
-        ):
-            cut = (slice(row, row + side), slice(column, column + side))
-            # As cut out: normalised with its image, and the network sees nothing around it.
-            norm_HW = inference.normalise(sample.image_HW, trained.config)[cut]
-            prob_CHW = inference.predict_normalised(trained.network, norm_HW, softmax=True)
-            on_patches += metrics.confusion(sample.labels_HW[cut], prob_CHW.argmax(0), classes)
+    train = trained.config.train
+    view = View(window=train.crop_size)
+    document = evaluation.evaluate(trained, train.data, "test", view=view, n_patches=train.patches)
+    pixels = document["pixels"]
     return {
-        "images": len(datasets.sample_names(trained.config.train.data, "test")),
-        "miou_patches": float(metrics.iou_per_class(on_patches).mean()),
-        "miou_full_images": float(metrics.iou_per_class(on_images).mean()),
-        "iou_per_class_full_images": metrics.iou_per_class(on_images).tolist(),
+        "images": document["images"],
+        "miou_patches": pixels["patch_mean_iou"],
+        "miou_full_images": pixels["mean_iou"],
+        "iou_per_class_full_images": [one["iou"] for one in pixels["classes"]],
     }
 
 

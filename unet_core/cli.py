@@ -271,15 +271,14 @@ def _add_evaluate(found: Any) -> None:
         "--split", metavar="SPLIT", required=True, help="which of its images: train, val or test"
     )
     parser.add_argument("--scheme", help="how training images are divided (default: the model's)")
+    _add_view(parser)
     parser.add_argument(
-        "--flips", action="store_true", help="average over the 8 flips and rotations"
+        "--patches",
+        metavar="N",
+        type=int,
+        default=0,
+        help="for sets of classes: also score N patches from each image, as in training",
     )
-    for name, help in (
-        ("rotations", "average over this many rotations, such as the paper's 7"),
-        ("window", "slide a window of this side over the images, half overlapping, and average"),
-        ("crop-multiple", "cut images to multiples of this before predicting, such as 16"),
-    ):
-        parser.add_argument(f"--{name}", metavar="N", type=int, default=0, help=help)
     group = parser.add_argument_group("how probabilities become objects (default: the model's)")
     _add_options(group, fields(Segmentation))
     parser.add_argument(
@@ -312,9 +311,7 @@ def _add_tune(found: Any) -> None:
     parser.add_argument(
         "--average", metavar="NAME", default="pooled", help="pooled (default) or by_image"
     )
-    parser.add_argument(
-        "--flips", action="store_true", help="average over the 8 flips and rotations"
-    )
+    _add_view(parser)
     parser.add_argument(
         "--store", action="store_true", help="write the best settings into the run or the file"
     )
@@ -353,6 +350,18 @@ def _add_model(parser: Parser) -> None:
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda or mps (default: auto takes a GPU)"
     )
+
+
+def _add_view(parser: Parser) -> None:
+    parser.add_argument(
+        "--flips", action="store_true", help="average over the 8 flips and rotations"
+    )
+    for name, help in (
+        ("rotations", "average over this many rotations, such as the paper's 7"),
+        ("window", "slide a window of this side over the images, half overlapping, and average"),
+        ("crop-multiple", "cut images to multiples of this before predicting, such as 16"),
+    ):
+        parser.add_argument(f"--{name}", metavar="N", type=int, default=0, help=help)
 
 
 def _add_options(parser: Any, options: Any) -> None:

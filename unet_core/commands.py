@@ -4,15 +4,18 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from unet_core import catalogue, presets, runs
 from unet_core.config import TrainConfig
 from unet_core.faults import exit_code
 from unet_core.records import finite
 from unet_core.runs import Run
+
+if TYPE_CHECKING:
+    from unet_core.predictions import View
 
 INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips", "window")
 
@@ -287,18 +290,17 @@ def evaluate(arguments: argparse.Namespace) -> int:
     datasets.sample_names(arguments.data, arguments.split, scheme=arguments.scheme)
     from unet_core import evaluation
 
-    tell = progress(arguments)
+    settings = tuned.with_text(_given(arguments, tuned.to_dict()))
+    view, tell = read_view(arguments), progress(arguments)
     trained = checkpoint.load(arguments.model, device=arguments.device)
     document = evaluation.evaluate(
         trained,
         arguments.data,
         arguments.split,
         scheme=arguments.scheme,
-        segmentation=tuned.with_text(_given(arguments, tuned.to_dict())),
-        flips=arguments.flips,
-        rotations=arguments.rotations,
-        window=arguments.window,
-        crop_multiple=arguments.crop_multiple,
+        segmentation=settings,
+        view=view,
+        n_patches=arguments.patches,
         on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
     )
     tell("")
@@ -311,7 +313,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.split,
             scheme=arguments.scheme,
-            flips=arguments.flips,
+            segmentation=settings if settings != tuned else None,
+            view=view,
             on_progress=tell,
         )
         tell("")
@@ -325,12 +328,19 @@ def evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def read_view(arguments: argparse.Namespace) -> "View":
+    """How the network is to look at the images."""
+    from unet_core.predictions import View
+
+    return View(**{about.name: getattr(arguments, about.name) for about in fields(View)})
+
+
 def score(arguments: argparse.Namespace) -> int:
     """Score the label images of two folders."""
-    from unet_core import evaluation
+    from unet_core import evaluation, pairs
 
-    pairs = evaluation.read_pairs(Path(arguments.true), Path(arguments.pred))
-    document = evaluation.score(pairs)
+    found = pairs.read_pairs(Path(arguments.true), Path(arguments.pred))
+    document = evaluation.score(found)
     show(arguments, document, _score_lines(document))
     return 0
 

@@ -3,10 +3,9 @@
 Axes: C channels, H rows, W columns.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,29 +13,23 @@ import numpy as np
 from unet_core import (
     connectomics,
     datasets,
-    images,
     instances,
     matching,
+    metrics,
     object_groups,
+    patches,
     pixel_scores,
+    predictions,
     targets,
 )
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation
+from unet_core.pairs import Pair
+from unet_core.predictions import WHOLE, Answer, Predicted, Progress, View
 
 SCORES = ("precision", "recall", "f1", "ap", "pq")
 # Thresholds are tuned for the mean AP over these, as results are often summed up.
 TUNING_IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The true and the predicted labels of one image."""
-
-    name: str
-    true_HW: np.ndarray
-    pred_HW: np.ndarray
 
 
 def score(pairs: Iterable[Pair]) -> dict[str, Any]:
@@ -88,149 +81,6 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def read_pairs(true_folder: Path, pred_folder: Path) -> Iterator[Pair]:
-    """The label images of two folders, paired by file stem; a trailing `_labels` is ignored.
-
-    Read one pair at a time, so that a large folder fits into memory. Pictures (with colours, or
-    `a.tif` beside `a_labels.tif`) and tables are skipped. Raises ValueError that names a label
-    file without a partner, one that is no label image, or two of different shapes.
-    """
-    stems = [_label_files(folder) for folder in (true_folder, pred_folder)]
-    if alone := sorted(set(stems[0]) ^ set(stems[1])):
-        side = "prediction" if alone[0] in stems[0] else "truth"
-        path = stems[0].get(alone[0]) or stems[1][alone[0]]
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise ValueError(f"{path} has no {side} of the same name{more}: every label file needs one")
-    if not stems[0]:
-        raise ValueError(f"there are no label images in {true_folder}")
-    for stem in sorted(stems[0]):
-        true_HW, pred_HW = (_read_labels(files[stem]) for files in stems)
-        if true_HW.shape != pred_HW.shape:
-            raise ValueError(
-                f"{stem}: truth and prediction must have one shape, "
-                f"got {true_HW.shape} and {pred_HW.shape}"
-            )
-        yield Pair(stem, true_HW, pred_HW)
-
-
-def _label_files(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder")
-    found: dict[str, Path] = {}
-    paths = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in (".tif", ".tiff", ".png") and not path.name.startswith(".")
-    ]
-    stems = {path.stem for path in paths}
-    for path in paths:
-        if path.stem.endswith(("_overlay", "_probabilities")) or f"{path.stem}_labels" in stems:
-            continue
-        if f"{path.stem.removesuffix('_classes')}_labels" in stems:  # the class map of `segment`
-            continue
-        if path.suffix.lower() == ".png" and _has_colours(path):
-            continue
-        stem = path.stem.removesuffix("_labels")
-        if stem in found:
-            raise ValueError(f"{found[stem]} and {path.name} have the same name: keep one of them")
-        found[stem] = path
-    return found
-
-
-def _has_colours(path: Path) -> bool:
-    return "C" in _read(path).axes
-
-
-def _read(path: Path) -> images.Image:
-    try:
-        return images.read_image(path)
-    except ValueError as problem:
-        raise ValueError(f"{path}: {problem}") from None
-
-
-def _read_labels(path: Path) -> np.ndarray:
-    found = _read(path)
-    try:
-        labels_HW = images.take_plane(found).pixels
-    except ValueError as problem:
-        raise ValueError(f"{path} is no label image: {problem}") from None
-    if labels_HW.dtype.kind not in "iub":
-        raise ValueError(f"{path} holds {labels_HW.dtype} values: labels must be whole numbers")
-    if labels_HW.min() < 0:
-        raise ValueError(f"{path} holds negative labels: 0 is background, objects count from 1")
-    return labels_HW.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """An image's foreground and boundary probability beside its true labels."""
-
-    name: str
-    foreground_HW: np.ndarray
-    boundary_HW: np.ndarray
-    true_HW: np.ndarray
-
-
-def predict_split(
-    trained: Trained,
-    data: str,
-    split: str,
-    *,
-    scheme: str | None = None,
-    limit: int = 0,
-    flips: bool = False,
-    on_progress: Progress | None = None,
-) -> list[Predicted]:
-    """Probabilities of all labelled images of a split (of `limit` evenly chosen ones).
-
-    Raises ValueError for an unknown or absent data set, or one without labelled objects.
-    """
-    if datasets.info(data).labels != "instances":
-        raise ValueError(f"{data} has classes, not objects: there is nothing to match")
-    names = datasets.pick_evenly(datasets.sample_names(data, split, scheme=scheme), limit)
-    answers = _answer(trained, data, split, names, {"flips": flips}, on_progress=on_progress)
-    return [_decode(one, trained.config) for one in answers]
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """An image's probabilities beside its truth."""
-
-    name: str
-    prob_CHW: np.ndarray
-    true_HW: np.ndarray
-
-
-def _decode(one: _Answer, config: ModelConfig) -> Predicted:
-    decoded = targets.decode(one.prob_CHW, config.train.target, config.train.boundary)
-    return Predicted(one.name, *decoded, one.true_HW)
-
-
-def _answer(
-    trained: Trained,
-    data: str,
-    split: str,
-    names: list[str],
-    options: dict[str, Any],
-    *,
-    crop_multiple: int = 1,
-    on_progress: Progress | None,
-) -> Iterator[_Answer]:
-    from unet_core import inference
-
-    for done, name in enumerate(names, start=1):
-        sample = datasets.load(data, split, name)
-        if sample.labels_HW is None:
-            raise ValueError(f"{data} {split} has no truth: nobody has labelled it")
-        height, width = (side // crop_multiple * crop_multiple for side in sample.image_HW.shape)
-        if not height or not width:
-            raise ValueError(f"crop_multiple {crop_multiple} leaves nothing of {name}")
-        pixels_HW, true_HW = (part[:height, :width] for part in (sample.image_HW, sample.labels_HW))
-        yield _Answer(name, inference.predict(trained, pixels_HW, **options), true_HW)
-        if on_progress:
-            on_progress(done, len(names))
-
-
 def evaluate(
     trained: Trained,
     data: str,
@@ -238,57 +88,50 @@ def evaluate(
     *,
     scheme: str | None = None,
     segmentation: Segmentation | None = None,
-    flips: bool = False,
-    rotations: int = 0,
-    window: int = 0,
-    crop_multiple: int = 0,
+    view: View = WHOLE,
+    n_patches: int = 0,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The document of `score` for a model on a split, with what was measured and how.
 
     `scheme` is the model's own when it was trained on the same data; `segmentation` the model's
-    tuned settings unless given. `flips`, `rotations` and `window` are those of
-    `inference.predict`; `crop_multiple` cuts images at the right and below to multiples of it, as
-    some tutorials do. `pixels` scores the foreground above .5 (classes: the most probable),
+    tuned settings unless given; `view` is how the network looks at each image. `pixels` scores the
+    foreground above .5 (classes: the most probable) and has a `curve` over other thresholds,
     `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
-    were found; sets of classes have no scores of objects.
-    Raises ValueError for an unknown or absent set, a split without images or truth, and a model
-    that was made for another kind of labels.
+    were found. Sets of classes have no scores of objects; with `n_patches` their pixels are also
+    scored on that many patches cut from each image, as the model was trained on.
+    Raises ValueError for an unknown or absent set, a split without images or truth, a model
+    that was made for another kind of labels, and patches of objects.
     """
     config = trained.config
-    if scheme is None and config.train.data == data:
-        scheme = config.train.scheme
-    if crop_multiple < 0:
-        raise ValueError(f"crop_multiple must be 0 or more, got {crop_multiple}")
+    scheme = predictions.own_scheme(trained, data, scheme)
     _check_kind(config, data)
+    has_classes = config.train.target == "classes"
+    if n_patches < 0:
+        raise ValueError(f"patches must be 0 or more, got {n_patches}")
+    if n_patches and not has_classes:
+        raise ValueError(f"patches are for sets of classes, but {data} has objects: leave them out")
     chosen = segmentation or config.segmentation
     names = datasets.sample_names(data, split, scheme=scheme)
     if not names:
         raise ValueError(f"{data} has no {split} images under this scheme: choose another")
-    # One image at a time: a whole set's probabilities would take a gigabyte.
-    answers = _answer(
-        trained,
-        data,
-        split,
-        names,
-        {"flips": flips, "rotations": rotations, "window": window},
-        crop_multiple=crop_multiple or 1,
-        on_progress=on_progress,
-    )
+    answers = predictions.predict_each(trained, data, split, names, view, on_progress=on_progress)
     about = {
         "data": data,
         "split": split,
-        "scheme": datasets.resolve_scheme(data, scheme),
-        "flips": flips,
-        "rotations": rotations,
-        "window": window,
-        "crop_multiple": crop_multiple,
+        "scheme": scheme,
+        **asdict(view),
+        "patches": n_patches,
         "thresholds": chosen.to_dict(),
         "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
     }
-    if config.train.target == "classes":
-        return {**about, **_score_classes(answers, config)}
-    return {**about, **_score_objects(answers, config, chosen, data)}
+    if not has_classes:
+        return {**about, **_score_objects(answers, config, chosen, data)}
+    document = {**about, **_score_classes(answers, config)}
+    if n_patches:
+        score = _score_patches(trained, data, split, names, n_patches)
+        document["pixels"]["patch_mean_iou"] = score
+    return document
 
 
 def _check_kind(config: ModelConfig, data: str) -> None:
@@ -306,7 +149,7 @@ def _check_kind(config: ModelConfig, data: str) -> None:
         )
 
 
-def _score_classes(answers: Iterable[_Answer], config: ModelConfig) -> dict[str, Any]:
+def _score_classes(answers: Iterable[Answer], config: ModelConfig) -> dict[str, Any]:
     tally = pixel_scores.Tally(config.outputs)
     rows = [{"name": one.name, **tally.add(one.true_HW, one.prob_CHW.argmax(0))} for one in answers]
     return {
@@ -318,18 +161,43 @@ def _score_classes(answers: Iterable[_Answer], config: ModelConfig) -> dict[str,
     }
 
 
+def _score_patches(
+    trained: Trained, data: str, split: str, names: list[str], count: int
+) -> float | None:
+    """The mean IoU on patches, each cut out of the normalised image: nothing is seen around it."""
+    from unet_core import inference
+
+    train, classes = trained.config.train, len(trained.config.outputs)
+    table_CC = np.zeros((classes, classes), np.int64)
+    wanted = patches.Patches(
+        count=count, side=train.crop_size, must_contain=train.patches_on_objects, seed=train.seed
+    )
+    for index, name in enumerate(names):
+        sample = datasets.load(data, split, name)
+        assert sample.labels_HW is not None  # the whole images were scored before
+        norm_HW = inference.normalise(sample.image_HW, trained.config)
+        for place in patches.places(sample.labels_HW, index, wanted):
+            true_HW, seen_HW = (
+                patches.take(part, place, wanted.side) for part in (sample.labels_HW, norm_HW)
+            )
+            prob_CHW = inference.predict_normalised(trained.network, seen_HW, softmax=True)
+            table_CC += metrics.confusion(true_HW, prob_CHW.argmax(0), classes)
+    return pixel_scores.scores(table_CC)["mean_iou"]
+
+
 def _score_objects(
-    answers: Iterable[_Answer], config: ModelConfig, chosen: Segmentation, data: str
+    answers: Iterable[Answer], config: ModelConfig, chosen: Segmentation, data: str
 ) -> dict[str, Any]:
     train, about = config.train, datasets.info(data)
-    tally = pixel_scores.Tally(about.classes)
+    tally, curve = pixel_scores.Tally(about.classes), pixel_scores.Curve()
     three, groups = pixel_scores.Tally(config.outputs), object_groups.Groups()
     sections: list[tuple[np.ndarray, np.ndarray]] = []
     rows: list[dict[str, float | None]] = []
 
     def pairs() -> Iterator[Pair]:
         for one in answers:
-            found = _decode(one, config)
+            found = predictions.decode(one, config)
+            curve.add(one.true_HW > 0, found.foreground_HW)
             rows.append(tally.add(one.true_HW > 0, found.foreground_HW > 0.5))
             if train.target == "three-class":
                 classes_HW = targets.encode(one.true_HW, train.target, train.boundary)
@@ -345,6 +213,7 @@ def _score_objects(
         kept = ("dice", "accuracy", "median_diameter", "touching")
         row |= {key: pixels[key] for key in kept}
     document |= {"pixels": tally.document(), **groups.document()}
+    document["pixels"]["curve"] = curve.rows()
     if three.tables:
         accuracy = three.document()
         document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]

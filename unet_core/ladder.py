@@ -7,7 +7,7 @@ Axes: C channels, H rows, W columns.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from skimage.segmentation import watershed
 from unet_core import checkpoint, datasets, evaluation, instances, landscape, predictions, targets
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation
-from unet_core.evaluation import Pair, Predicted
+from unet_core.pairs import Pair
+from unet_core.predictions import WHOLE, Predicted, View
 from unet_core.samples import Sample
 
 SMALLEST = 21  # pixels, for the rules: the smallest nucleus of DSB 2018's training images
@@ -46,14 +47,14 @@ def ladder(
     *,
     scheme: str | None = None,
     segmentation: Segmentation | None = None,
-    flips: bool = False,
+    view: View = WHOLE,
     on_progress: Tell | None = None,
 ) -> list[dict[str, Any]]:
     """The rungs from the floor to the ceiling, each with the scores of `evaluation.score`.
 
     A row has `name`, `kind`, `what`, `images`, `pooled` and `by_image`. The model's settings are
-    its own unless others are given. Raises ValueError for classes, and for a split without images
-    or truth.
+    its own unless others are given; what `view` cuts off an image is cut off for every rung.
+    Raises ValueError for classes, and for a split without images or truth.
     """
     scheme = predictions.own_scheme(trained, data, scheme)
     names = predictions.names(trained, data, split, scheme=scheme)
@@ -79,12 +80,12 @@ def ladder(
     for index, (name, network) in enumerate(networks.items()):
         tell = stage(f"the {name} network", index)
         predicted = predictions.predict_split(
-            network, data, split, scheme=scheme, flips=flips, on_progress=tell
+            network, data, split, scheme=scheme, view=view, on_progress=tell
         )
         found[name].update({one.name: one for one in predicted})
     rows = []
     for index, rung in enumerate(rungs, start=len(networks)):
-        pairs = _pairs(rung, data, split, names, stage(rung.name, index))
+        pairs = _pairs(rung, data, split, names, view, stage(rung.name, index))
         scores = evaluation.score(pairs)
         kept = {key: scores[key] for key in ("images", "pooled", "by_image")}
         rows.append({"name": rung.name, "kind": rung.kind, "what": rung.what, **kept})
@@ -92,12 +93,19 @@ def ladder(
 
 
 def _pairs(
-    rung: Rung, data: str, split: str, names: list[str], tell: Callable[[int, int], None]
+    rung: Rung,
+    data: str,
+    split: str,
+    names: list[str],
+    view: View,
+    tell: Callable[[int, int], None],
 ) -> Iterator[Pair]:
     for done, name in enumerate(names, start=1):
         sample = datasets.load(data, split, name)
         assert sample.labels_HW is not None  # `predictions.names` has looked
-        yield Pair(name, sample.labels_HW, rung.label(sample))
+        image_HW, labels_HW = view.cut(sample.image_HW), view.cut(sample.labels_HW)
+        seen = replace(sample, image_HW=image_HW, labels_HW=labels_HW)
+        yield Pair(name, labels_HW, rung.label(seen))
         tell(done, len(names))
 
 

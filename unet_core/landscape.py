@@ -15,7 +15,7 @@ import numpy as np
 
 from unet_core import evaluation, instances, matching
 from unet_core.config import ModelConfig, Segmentation
-from unet_core.evaluation import Predicted, Progress
+from unet_core.predictions import Predicted, Progress
 
 MEASURES = ("f1", "ap")
 AVERAGES = ("pooled", "by_image")

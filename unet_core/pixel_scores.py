@@ -9,6 +9,8 @@ import numpy as np
 
 from unet_core import metrics
 
+THRESHOLDS = tuple(step / 20 for step in range(1, 20))
+
 
 class Tally:
     """Confusion tables of the images of a split; `document` divides them at the end.
@@ -44,6 +46,32 @@ class Tally:
             ],
             "by_image": {key: mean(one[key] for one in each) for key in each[0]},
         }
+
+
+class Curve:
+    """Scores of two classes, pooled over the images of a split, at every threshold."""
+
+    def __init__(self) -> None:
+        # [true class, how many of the thresholds lie below the probability]
+        self.counts = np.zeros((2, len(THRESHOLDS) + 1), np.int64)
+
+    def add(self, true_HW: np.ndarray, prob_HW: np.ndarray) -> None:
+        """Count an image: its true foreground (bool) and the probability of it."""
+        passed = np.searchsorted(THRESHOLDS, prob_HW.astype(np.float64))
+        for value in (0, 1):
+            at = passed[true_HW == bool(value)]
+            self.counts[value] += np.bincount(at, minlength=self.counts.shape[1])
+
+    def rows(self) -> list[dict[str, float | None]]:
+        """`scores` at each threshold; a pixel is foreground where its probability is above it."""
+        below = self.counts.cumsum(1)
+        return [
+            {
+                "threshold": threshold,
+                **scores(np.stack([below[:, index], below[:, -1] - below[:, index]], axis=1)),
+            }
+            for index, threshold in enumerate(THRESHOLDS)
+        ]
 
 
 def scores(table_CC: np.ndarray) -> dict[str, float | None]:

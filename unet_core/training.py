@@ -168,7 +168,7 @@ def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
 
 def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> None:
     """Choose segmentation settings on the validation images and store them with the weights."""
-    from unet_core import checkpoint, datasets, evaluation
+    from unet_core import checkpoint, datasets, evaluation, predictions
 
     config, path = training.config, recorder.run.path / "best.safetensors"
     if datasets.info(config.data).labels != "instances":
@@ -181,16 +181,18 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
     recorder.update(phase="tuning", seconds_left=None)
     recorder.say("Choosing thresholds on the validation images.")
     trained = checkpoint.load(path, device=config.device)
-    predicted = evaluation.predict_split(
+    scheme = datasets.resolve_scheme(config.data, config.scheme)
+    names = datasets.sample_names(config.data, "val", scheme=scheme)
+    answers = predictions.predict_each(
         trained,
         config.data,
         "val",
-        scheme=config.scheme,
-        limit=config.val_images,
+        datasets.pick_evenly(names, config.val_images),
+        predictions.WHOLE,
         on_progress=look,
     )
+    predicted = [predictions.decode(one, trained.config) for one in answers]
     chosen = evaluation.tune(predicted, trained.config, on_progress=look)
-    scheme = datasets.resolve_scheme(config.data, config.scheme)
     tuned_on = f"{len(predicted)} validation images of {config.data}, scheme {scheme}"
     better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
     checkpoint.save(path, checkpoint.Trained(better, trained.network))

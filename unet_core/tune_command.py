@@ -1,10 +1,11 @@
 """The command `tune`: a landscape of scores, and the best settings stored when asked for."""
 
 import argparse
+from dataclasses import asdict
 from typing import Any
 
 from unet_core import checkpoint
-from unet_core.commands import progress, show
+from unet_core.commands import progress, read_view, show
 
 
 def tune(arguments: argparse.Namespace) -> int:
@@ -18,14 +19,14 @@ def tune(arguments: argparse.Namespace) -> int:
     aim = Aim(iou=_iou(arguments.iou), measure=arguments.measure, average=arguments.average)
     if arguments.store:
         tuning.check_store(arguments.model)
-    tell = progress(arguments)
+    view, tell = read_view(arguments), progress(arguments)
     found = tuning.tune(
         checkpoint.load(arguments.model, device=arguments.device),
         data,
         arguments.split,
         aim,
         scheme=arguments.scheme,
-        flips=arguments.flips,
+        view=view,
         on_test=arguments.on_test,
         on_progress=tell,
     )
@@ -37,7 +38,7 @@ def tune(arguments: argparse.Namespace) -> int:
         "data": data,
         "split": arguments.split,
         "scheme": found.scheme,
-        "flips": arguments.flips,
+        **asdict(view),
         "tuned_on": found.tuned_on,
         "on_test": found.on_test,
         "stored": arguments.store,

@@ -15,6 +15,7 @@ from unet_core import cache, checkpoint, datasets, landscape, matching, predicti
 from unet_core.checkpoint import Trained
 from unet_core.config import Segmentation
 from unet_core.landscape import Aim, Landscape
+from unet_core.predictions import WHOLE, View
 
 MARK = "TEST IMAGES"  # what `tuned_on` begins with where test images have chosen the settings
 SPLITS = {"train": "training", "val": "validation"}
@@ -60,7 +61,7 @@ def tune(
     *,
     scheme: str | None = None,
     base: Segmentation | None = None,
-    flips: bool = False,
+    view: View = WHOLE,
     on_test: bool = False,
     on_progress: Tell | None = None,
 ) -> Tuned:
@@ -90,13 +91,13 @@ def tune(
             data,
             split,
             scheme=scheme,
-            flips=flips,
+            view=view,
             on_progress=_stage("predicting image", 0, on_progress),
         )
         tell = _stage(f"trying {grid.n_cells} settings on image", 1, on_progress)
         return {"counts": landscape.count(predicted, grid, ious, on_progress=tell)}
 
-    key = predictions.key(trained, data, split, scheme=scheme, flips=flips)
+    key = predictions.key(trained, data, split, scheme=scheme, view=view)
     facts = json.dumps([key, asdict(grid), ious])
     digest = hashlib.sha256(facts.encode()).hexdigest()
     counts_RKIJ3 = cache.remember("landscape", digest, compute)["counts"]

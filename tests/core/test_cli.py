@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from filelock import FileLock
 
-from unet_core import checkpoint, cli, datasets, evaluation, runs, slots
+from unet_core import checkpoint, cli, datasets, evaluation, pairs, runs, slots
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, TrainConfig
 
@@ -403,7 +403,7 @@ def test_scores_are_those_of_the_functions(
     (tmp_path / "pred" / "0_measurements.csv").write_text("label\n1\n")
     words = ("score", "--true", tmp_path / "true", "--pred", tmp_path / "pred")
     document = Call(capsys, *words, "--json").document
-    expected = evaluation.score(evaluation.read_pairs(tmp_path / "true", tmp_path / "pred"))
+    expected = evaluation.score(pairs.read_pairs(tmp_path / "true", tmp_path / "pred"))
     assert document == json.loads(json.dumps(expected))
     assert [row["iou"] for row in document["pooled"]] == [i / 100 for i in range(50, 100, 5)]
     text = Call(capsys, *words).out

@@ -1,24 +1,19 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
-import tifffile
-from PIL import Image as Picture
 
 from unet_core import (
-    batches,
-    checkpoint,
     datasets,
     evaluation,
     inference,
     matching,
     metrics,
-    pixel_scores,
+    patches,
     targets,
 )
 from unet_core.checkpoint import Trained, build
 from unet_core.config import ModelConfig, TrainConfig
-from unet_core.evaluation import Pair, Predicted
+from unet_core.pairs import Pair
+from unet_core.predictions import Predicted, View
 
 
 def squares(*starts: int, side: int = 6) -> np.ndarray:
@@ -60,75 +55,6 @@ def test_scores_of_nothing_do_not_exist() -> None:
         assert document["pooled"][0]["f1"] is None
         assert document["by_image"][0]["ap"] is None
         assert len(document["by_image"]) == 10
-
-
-def write(folder: Path, name: str, array: np.ndarray) -> None:
-    folder.mkdir(exist_ok=True)
-    if name.endswith(".png"):
-        Picture.fromarray(array).save(folder / name)
-    else:
-        tifffile.imwrite(folder / name, array)
-
-
-def test_folders_are_paired_by_stem_and_pictures_and_tables_are_skipped(tmp_path: Path) -> None:
-    true, pred = tmp_path / "true", tmp_path / "pred"
-    write(true, "a.tif", squares(0, 10).astype(np.uint16))
-    write(true, "b.png", squares(0).astype(np.uint8))
-    write(pred, "a_labels.tif", squares(0, 10).astype(np.uint16))
-    write(pred, "b_labels.tif", squares(30).astype(np.uint16))
-    write(pred, "a_overlay.png", np.zeros((20, 60, 3), np.uint8))
-    write(pred, "picture.png", np.zeros((20, 60, 3), np.uint8))
-    write(pred, "a_probabilities.tif", np.zeros((2, 20, 60), np.float32))
-    (pred / "a_measurements.csv").write_text("label\n1\n")
-    (pred / "recipe.json").write_text("{}")
-    document = evaluation.score(evaluation.read_pairs(true, pred))
-    assert [(row["name"], row["f1"]) for row in document["per_image"]] == [("a", 1.0), ("b", 0.0)]
-
-
-def test_labels_written_beside_their_picture_are_the_labels(tmp_path: Path) -> None:
-    true, pred = tmp_path / "true", tmp_path / "pred"
-    write(true, "a.tif", squares(0).astype(np.uint16))
-    write(pred, "a.tif", np.full((20, 60), 99, np.uint8))
-    write(pred, "a_labels.tif", squares(0).astype(np.uint16))
-    document = evaluation.score(evaluation.read_pairs(true, pred))
-    assert [row["f1"] for row in document["per_image"]] == [1.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "array", "words"),
-    [
-        ("b.tif", squares(0).astype(np.uint16), "b.tif has no truth of the same name"),
-        ("a.png", squares(0).astype(np.uint8), "have the same name"),
-        ("a.tif", squares(0).astype(np.float32), "labels must be whole numbers"),
-        ("a.tif", squares(0).astype(np.int16) - 1, "negative labels"),
-        ("a.tif", squares(0)[:9].astype(np.uint16), "must have one shape"),
-        ("a.tif", np.zeros((5, 20, 60), np.uint16), "a.tif is no label image"),
-    ],
-)
-def test_a_folder_that_does_not_fit_is_refused(
-    tmp_path: Path, name: str, array: np.ndarray, words: str
-) -> None:
-    true, pred = tmp_path / "true", tmp_path / "pred"
-    for folder in (true, pred):
-        write(folder, "a.tif", squares(0).astype(np.uint16))
-    write(pred, name, array)
-    with pytest.raises(ValueError, match=words):
-        evaluation.score(evaluation.read_pairs(true, pred))
-
-
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    for folder in ("true", "pred"):
-        write(tmp_path / folder, "a.tif", squares(0).astype(np.uint16))
-        (tmp_path / folder / "b.png").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"b\.png: The file is not a PNG"):
-        list(evaluation.read_pairs(tmp_path / "true", tmp_path / "pred"))
-
-
-def test_folders_that_are_not_there_or_empty_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a folder"):
-        list(evaluation.read_pairs(tmp_path / "no", tmp_path))
-    with pytest.raises(ValueError, match="no label images"):
-        list(evaluation.read_pairs(tmp_path, tmp_path))
 
 
 def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
@@ -177,35 +103,6 @@ def test_without_images_the_defaults_come_back() -> None:
     assert evaluation.tune([], config) == evaluation.defaults(config)
 
 
-def test_thresholds_are_tuned_on_the_images_that_the_training_validates() -> None:
-    train = TrainConfig(
-        data="synthetic-nuclei", channels=(4, 8), val_images=3, device="cpu", precision="float32"
-    )
-    config = ModelConfig(train=train, outputs=("foreground", "boundary"))
-    trained = checkpoint.Trained(config, checkpoint.build(config).eval())
-    tuned = evaluation.predict_split(trained, train.data, "val", limit=train.val_images)
-    assert [one.name for one in tuned] == [one.name for one in batches.load(train).val]
-    assert len(tuned) == 3
-
-
-def test_pixel_scores_are_those_of_all_pixels_together_and_of_each_image() -> None:
-    tally = pixel_scores.Tally(("background", "object"))
-    true_HW = np.array([[0, 0, 1, 1]])
-    first = tally.add(true_HW, np.array([[0, 1, 1, 1]]))
-    assert first["dice"] == pytest.approx(2 * 2 / (3 + 2))
-    assert first["iou"] == pytest.approx(2 / 3)
-    assert first["mean_iou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert first["accuracy"] == 0.75
-    empty = tally.add(np.zeros((1, 4), int), np.zeros((1, 4), int))
-    assert (empty["dice"], empty["accuracy"], empty["mean_iou"]) == (None, 1, 1)
-    found = tally.document()
-    assert found["accuracy"] == 7 / 8
-    assert found["by_image"]["accuracy"] == pytest.approx((0.75 + 1) / 2)
-    assert found["by_image"]["dice"] == first["dice"]  # an image without any has none
-    assert [one["name"] for one in found["classes"]] == ["background", "object"]
-    assert found["classes"][0]["iou"] == pytest.approx(5 / 6)
-
-
 def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:
     """An untrained network."""
     softmax = target in ("classes", "three-class")
@@ -222,7 +119,7 @@ def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:
 
 def test_classes_are_scored_by_their_pixels() -> None:
     trained = model("classes", ("background", "line", "ellipse"), "synthetic-shapes")
-    found = evaluation.evaluate(trained, "synthetic-shapes", "test", window=96)
+    found = evaluation.evaluate(trained, "synthetic-shapes", "test", view=View(window=96))
     assert (found["images"], found["pooled"], found["by_image"]) == (10, [], [])
     table = np.zeros((3, 3), np.int64)
     for name in datasets.sample_names("synthetic-shapes", "test"):
@@ -235,7 +132,7 @@ def test_classes_are_scored_by_their_pixels() -> None:
 
 def test_three_classes_have_an_accuracy_of_their_own() -> None:
     trained = model("three-class", ("background", "inside", "boundary"), "synthetic-nuclei")
-    found = evaluation.evaluate(trained, "synthetic-nuclei", "test", crop_multiple=32)
+    found = evaluation.evaluate(trained, "synthetic-nuclei", "test", view=View(crop_multiple=32))
     table = np.zeros((3, 3), np.int64)
     for name in datasets.sample_names("synthetic-nuclei", "test"):
         sample = datasets.load("synthetic-nuclei", "test", name)
@@ -253,19 +150,14 @@ def test_three_classes_have_an_accuracy_of_their_own() -> None:
         ("foreground", ("foreground",), "synthetic-shapes", {}, "has classes, not objects"),
         ("classes", ("a", "b", "c"), "synthetic-nuclei", {}, "has objects, but this model"),
         ("classes", ("a", "b"), "synthetic-shapes", {}, "has 3 classes, but the model 2"),
+        ("foreground", ("foreground",), "synthetic-nuclei", {"n_patches": 2}, "leave them out"),
+        ("classes", ("a", "b", "c"), "synthetic-shapes", {"n_patches": -1}, "0 or more, got -1"),
         (
             "foreground",
             ("foreground",),
             "synthetic-nuclei",
-            {"crop_multiple": 5000},
-            "crop_multiple 5000 leaves nothing of nuclei-test-000",
-        ),
-        (
-            "foreground",
-            ("foreground",),
-            "synthetic-nuclei",
-            {"crop_multiple": -1},
-            "crop_multiple must be 0 or more",
+            {"view": View(crop_multiple=5000)},
+            "crop_multiple 5000 leaves nothing of an image of 256 x 256 px",
         ),
     ],
 )
@@ -274,3 +166,24 @@ def test_what_cannot_be_evaluated_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         evaluation.evaluate(model(target, outputs, data), data, "test", **options)
+
+
+def test_patches_are_scored_as_the_training_sees_them() -> None:
+    trained = model("classes", ("background", "line", "ellipse"), "synthetic-shapes")
+    trained = Trained(
+        trained.config.replace(train=trained.config.train.replace(crop_size=64)), trained.network
+    )
+    found = evaluation.evaluate(trained, "synthetic-shapes", "test", n_patches=2)
+    table = np.zeros((3, 3), np.int64)
+    for index, name in enumerate(datasets.sample_names("synthetic-shapes", "test")):
+        sample = datasets.load("synthetic-shapes", "test", name)
+        whole = inference.normalise(sample.image_HW, trained.config)
+        for row, column in patches.places(
+            sample.labels_HW, index, patches.Patches(count=2, side=64)
+        ):
+            cut = (slice(row, row + 64), slice(column, column + 64))
+            prob = inference.predict_normalised(trained.network, whole[cut], softmax=True)
+            table += metrics.confusion(sample.labels_HW[cut], prob.argmax(0), 3)
+    expected = metrics.iou_per_class(table).mean()
+    assert found["pixels"]["patch_mean_iou"] == pytest.approx(expected)
+    assert found["patches"] == 2

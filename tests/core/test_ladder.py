@@ -10,7 +10,7 @@ from skimage.segmentation import find_boundaries
 
 from unet_core import checkpoint, cli, datasets, evaluation, instances, ladder, matching
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
-from unet_core.evaluation import Pair
+from unet_core.pairs import Pair
 
 NAMES = [
     "All background",

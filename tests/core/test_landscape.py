@@ -7,8 +7,9 @@ from scipy import ndimage
 
 from unet_core import evaluation, instances, landscape
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
-from unet_core.evaluation import Pair, Predicted
 from unet_core.landscape import Aim, Grid, Landscape
+from unet_core.pairs import Pair
+from unet_core.predictions import Predicted
 
 CONFIG = ModelConfig(train=TrainConfig(), outputs=("foreground", "boundary"))
 BASE = Segmentation(threshold=0.5, marker_threshold=0.3, boundary_weight=1.0, min_size=4)

@@ -15,7 +15,7 @@ LEVELS = {
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "pixel_scores object_groups "
-    "class_map "
+    "class_map pairs "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
     "runs jobs draws features",

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from unet_core import checkpoint, evaluation, predictions
+from unet_core import checkpoint, predictions
 from unet_core.checkpoint import Trained
 from unet_core.config import Segmentation
+from unet_core.predictions import View
 
 
 @pytest.fixture
@@ -19,12 +20,14 @@ def test_probabilities_are_computed_once_and_are_those_of_the_network(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[int, int]] = []
-    expected = evaluation.predict_split(trained, "dsb2018", "test", flips=True)
+    view = View(flips=True)
+    answers = predictions.predict_each(trained, "dsb2018", "test", ["0", "1"], view)
+    expected = [predictions.decode(one, trained.config) for one in answers]
     for _ in range(2):
         found = predictions.predict_split(
-            trained, "dsb2018", "test", flips=True, on_progress=lambda *now: told.append(now)
+            trained, "dsb2018", "test", view=view, on_progress=lambda *now: told.append(now)
         )
-        monkeypatch.delattr(evaluation, "predict_split", raising=False)  # needed only once
+        monkeypatch.delattr(predictions, "predict_each", raising=False)  # needed only once
         assert [one.name for one in found] == ["0", "1"]
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one.foreground_HW, other.foreground_HW)
@@ -43,14 +46,20 @@ def test_the_key_holds_all_that_decides_the_probabilities_and_nothing_else(
     first, config = key(), trained.config
     settings = Segmentation(threshold=0.7)
     assert key(config=config.replace(segmentation=settings, tuned_on="3 images")) == first
-    others = [key(flips=True), key("val"), key("train"), key(config=config.replace(mean=0.5))]
+    others = [
+        key(view=View(flips=True)),
+        key(view=View(window=16)),
+        key("val"),
+        key("train"),
+        key(config=config.replace(mean=0.5)),
+    ]
     images = tiny_data / "dsb2018" / "test" / "images"
     (images / "0.tif").write_bytes((images / "1.tif").read_bytes())
     others.append(key())
     with torch.no_grad():
         trained.network.head.bias += 1
     others.append(key())
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 8
 
 
 @pytest.mark.parametrize(
@@ -90,3 +99,18 @@ def test_the_models_own_scheme_is_taken_for_its_own_data_only(trained: Trained) 
     assert predictions.own_scheme(model, "dsb2018", None) == "every-20th"
     assert predictions.own_scheme(model, "dsb2018", "fraction") == "fraction"
     assert predictions.own_scheme(model, "isbi2012", None) == "sections"
+
+
+def test_images_are_cut_to_multiples_before_they_are_looked_at(trained: Trained) -> None:
+    whole = predictions.predict_split(trained, "dsb2018", "test")
+    sides = [max(side // 16 * 16, 16) for side in whole[0].true_HW.shape]
+    cut = predictions.predict_split(trained, "dsb2018", "test", view=View(crop_multiple=16))
+    assert cut[0].true_HW.shape == cut[0].foreground_HW.shape == tuple(sides)
+    np.testing.assert_array_equal(
+        cut[0].true_HW, whole[0].true_HW[tuple(slice(side) for side in sides)]
+    )
+
+
+def test_a_negative_multiple_is_refused() -> None:
+    with pytest.raises(ValueError, match="crop_multiple must be 0 or more, got -1"):
+        View(crop_multiple=-1)
