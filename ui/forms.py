@@ -24,6 +24,7 @@ LABELS = {
     "crop_size": "Crop size (px)",
     "channels": "Channels of each level",
     "norm": "Normalisation layers",
+    "init": "First weights",
     "weight_map": "Weight map",
     "w0": "Weight map: height w0",
     "sigma": "Weight map: width σ (px)",

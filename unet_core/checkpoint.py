@@ -150,4 +150,5 @@ def build(config: ModelConfig) -> "UNet":
 
     train = config.train
     norm = None if train.norm == "none" else train.norm
-    return UNet(1, len(config.outputs), train.channels, padding=train.padding, norm=norm)
+    outputs = len(config.outputs)
+    return UNet(1, outputs, train.channels, padding=train.padding, norm=norm, init=train.init)

@@ -297,6 +297,13 @@ class TrainConfig(Settings):
         group="Network",
         choices=("batch", "group", "none"),
     )
+    init: str = option(
+        "he",
+        "The first, random weights: he keeps the size of the signal through many layers, as the "
+        "paper asks; pytorch is that library's usual, smaller start.",
+        group="Network",
+        choices=("he", "pytorch"),
+    )
     loss: str = option(
         "bce+dice",
         "What is made small: pixel-wise cross-entropy (bce for independent channels), "

@@ -37,7 +37,9 @@ class UNet(nn.Module):
     `channels` are the features of each level, top to bottom; each level below the first halves
     the image. With padding "same" the output has the input's size, which must be a multiple of
     2 ** (levels - 1); with "valid" it is smaller (572 -> 388 for five levels), and the skipped
-    features are cropped to their centre. `norm` is "batch", "group" or None.
+    features are cropped to their centre. `norm` is "batch", "group" or None. `init` "he" starts
+    with weights of variance 2 / inputs and no bias, as the paper asks (He et al. 2015: features
+    keep unit variance behind a ReLU); "pytorch" with PyTorch's own, of variance 1 / (3 inputs).
 
     Raises ValueError for impossible settings, and for an image whose size does not fit.
     """
@@ -49,12 +51,15 @@ class UNet(nn.Module):
         channels: tuple[int, ...] = (64, 128, 256, 512, 1024),
         padding: str = "same",
         norm: str | None = None,
+        init: str = "he",
     ) -> None:
         super().__init__()
         if padding not in ("same", "valid"):
             raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
         if norm not in ("batch", "group", None):
             raise ValueError(f'norm must be "batch", "group" or None, got {norm!r}')
+        if init not in ("he", "pytorch"):
+            raise ValueError(f'init must be "he" or "pytorch", got {init!r}')
         if not channels or min(in_channels, out_channels, *channels) < 1:
             raise ValueError("in_channels, out_channels and channels must be positive numbers")
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -71,9 +76,8 @@ class UNet(nn.Module):
             DoubleConv(2 * width, width, padding=padding, norm=norm) for width in channels[:-1]
         )
         self.head = nn.Conv2d(channels[0], out_channels, 1)
-        for module in self.modules():
+        for module in self.modules() if init == "he" else ():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                # He et al. 2015, as the paper asks: unit variance of features behind a ReLU.
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

@@ -40,7 +40,14 @@ def test_one_level_is_a_plain_convolutional_network() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"padding": "mirror"}, {"norm": "layer"}, {"channels": ()}, {"channels": (4, 0)}]
+    "settings",
+    [
+        {"padding": "mirror"},
+        {"norm": "layer"},
+        {"init": "zero"},
+        {"channels": ()},
+        {"channels": (4, 0)},
+    ],
 )
 def test_impossible_networks_are_refused(settings: dict) -> None:
     with pytest.raises(ValueError, match="must be"):
@@ -84,3 +91,9 @@ def test_group_normalisation_answers_for_each_image_by_itself() -> None:
     images = torch.rand(3, 1, 16, 16)
     alone = network(images[:1])
     assert torch.allclose(network(images)[:1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(("init", "gain"), [("he", 2), ("pytorch", 1 / 3)])
+def test_the_first_weights_have_the_variance_that_was_asked_for(init: str, gain: float) -> None:
+    weight = UNet(1, 1, channels=(16, 64), init=init).down[1][0].weight
+    assert weight.var().item() * weight[0].numel() == pytest.approx(gain, rel=0.05)
