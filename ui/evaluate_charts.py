@@ -137,8 +137,34 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label
 
 def over_threshold(rows: Sequence[Mapping[str, Any]], best: float | None) -> go.Figure:
     """V_rand and V_info of membranes over the threshold on the probability of being inside."""
+    fig = _over_threshold(rows, {"v_rand": ("V_rand", BLUE), "v_info": ("V_info", ORANGE)})
+    fig.update_xaxes(title="threshold on the probability of being inside a cell")
+    if best is not None:
+        _mark_threshold(fig, best, "largest V_rand")
+    return fig
+
+
+def pixels_over_threshold(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Scores of pixels over the threshold on the foreground's probability."""
+    lines = {
+        "mean_iou": ("Mean IoU", BLUE),
+        "dice": ("Dice", SKY),
+        "accuracy": ("Accuracy", ORANGE),
+    }
+    fig = _over_threshold(rows, lines)
+    fig.update_xaxes(title="threshold on the probability of foreground")
+    known = [row for row in rows if row.get("mean_iou") is not None]
+    if known:
+        best = max(known, key=lambda row: row["mean_iou"])
+        _mark_threshold(fig, best["threshold"], "largest mean IoU")
+    return fig
+
+
+def _over_threshold(
+    rows: Sequence[Mapping[str, Any]], lines: Mapping[str, tuple[str, str]]
+) -> go.Figure:
     fig = go.Figure()
-    for key, name, colour in (("v_rand", "V_rand", BLUE), ("v_info", "V_info", ORANGE)):
+    for key, (name, colour) in lines.items():
         fig.add_scatter(
             x=[row["threshold"] for row in rows],
             y=[row.get(key) for row in rows],
@@ -147,16 +173,18 @@ def over_threshold(rows: Sequence[Mapping[str, Any]], best: float | None) -> go.
             line={"color": colour, "width": 2.5},
             hovertemplate="%{y:.4f}",
         )
-    if best is not None:
-        fig.add_vline(
-            x=best,
-            line={"color": QUIET, "dash": "dot", "width": 1},
-            annotation={"text": "largest V_rand", "font": {"color": QUIET}},
-            annotation_position="bottom right" if best < 0.5 else "bottom left",
-        )
-    _frame(fig, height=340, x="threshold on the probability of being inside a cell", y="")
+    _frame(fig, height=340, x="", y="")
     fig.update_layout(hovermode="x unified")
     return fig
+
+
+def _mark_threshold(fig: go.Figure, at: float, text: str) -> None:
+    fig.add_vline(
+        x=at,
+        line={"color": QUIET, "dash": "dot", "width": 1},
+        annotation={"text": text, "font": {"color": QUIET}},
+        annotation_position="bottom right" if at < 0.5 else "bottom left",
+    )
 
 
 def classes(rows: Sequence[Mapping[str, Any]]) -> go.Figure:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ui import evaluate_jobs, evaluate_words, page, segment_input
+from ui import evaluate_jobs, evaluate_more, evaluate_words, page, segment_input
 from ui.choice import choose
 from unet_core import checkpoint, datasets, landscape, matching
 from unet_core.config import ModelConfig
@@ -128,60 +128,13 @@ def _finish_evaluate(chosen: Choice) -> None:
             disabled=not has_objects,
             help=LADDER_HELP if has_objects else "The ladder is about objects, not classes.",
         )
-        others = _choose_others()
+        others = evaluate_more.choose(chosen.config, has_objects=has_objects)
     words = ["evaluate", *chosen.words, *(["--flips"] if flips else []), *others]
     if ladder and has_objects:
         words.append("--ladder")
     _warn(chosen, problem)
     title = chosen.title + (" with the ladder" if "--ladder" in words else "")
     _start_button("Evaluate", "evaluate", chosen, words, title=title, is_possible=not problem)
-
-
-def _choose_others() -> list[str]:
-    """What only some tutorials do, behind a button that says what is on; as options."""
-    state = st.session_state
-    on = [
-        f"{word} {state[key]}"
-        for key, word, off in (
-            ("window", "window", segment_input.NO_WINDOW),
-            ("rotations", "rotations", 0),
-            ("crop-multiple", "multiples of", 0),
-        )
-        if state.get(key, off) != off
-    ]
-    with st.popover(", ".join(on).capitalize() or "More", icon=":material/tune:"):
-        window = st.selectbox(
-            "Sliding window (px)",
-            segment_input.WINDOWS,
-            key="window",
-            bind="query-params",
-            help="The network sees squares of this side that overlap by half; their probabilities "
-            "are averaged.",
-        )
-        common = {"min_value": 0, "value": 0, "step": 1, "bind": "query-params"}
-        rotations = st.number_input(
-            "Average over rotations",
-            max_value=64,
-            key="rotations",
-            disabled=window != segment_input.NO_WINDOW,
-            help="That many rotations by equal angles; Ronneberger and others took 7. 0 is off. "
-            "Not together with a sliding window.",
-            **common,
-        )
-        multiple = st.number_input(
-            "Cut images to multiples of (px)",
-            max_value=1024,
-            key="crop-multiple",
-            help="As a tutorial does, which takes 16. The rest of each image is not scored. 0 is "
-            "off.",
-            **common,
-        )
-    given = {
-        "--window": 0 if window == segment_input.NO_WINDOW else window,
-        "--rotations": rotations if window == segment_input.NO_WINDOW else 0,
-        "--crop-multiple": multiple,
-    }
-    return [word for flag, value in given.items() if value for word in (flag, str(value))]
 
 
 def _warn(chosen: Choice, problem: str) -> None:

@@ -43,13 +43,22 @@ def show(document: Document) -> None:
     rows = _rows(document)
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
     _show_published(document, {row["Score"] for row in rows})
-    classes = document["pixels"].get("classes") or []
+    classes, curve = (document["pixels"].get(key) for key in ("classes", "curve"))
+    left, right = st.columns(2, gap="large")
     if classes:
-        left, _ = st.columns(2)
         with left:
             st.markdown("**Each class, pooled over all images**")
             fig = evaluate_charts.classes(classes)
             st.plotly_chart(fig, key="classes", config={"displaylogo": False})
+    if curve:
+        with right:
+            st.markdown("**Other thresholds than 0.5, pooled**")
+            fig = evaluate_charts.pixels_over_threshold(curve)
+            st.plotly_chart(fig, key="curve", config={"displaylogo": False})
+            st.caption(
+                "Read the best threshold off validation images, and then its scores off the test "
+                "images: the best of the test images itself is too kind."
+            )
 
 
 def _rows(document: Document) -> list[dict[str, str]]:
