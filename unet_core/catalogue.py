@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+LEAK = (
+    "This is a demonstration of a mistake: the scheme leaky trains on its validation images, too, "
+    "so every validation score is too good. Do not report it."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Remote:

@@ -319,12 +319,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
         )
         tell("")
     where = document["tuned_on"] or "nothing: they are the defaults"
-    title = f"{arguments.model} on {arguments.data} {arguments.split}, thresholds tuned on {where}"
-    show(
-        arguments,
-        document,
-        [title, *_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)],
-    )
+    lines = [
+        f"{arguments.model} on {arguments.data} {arguments.split}, thresholds tuned on {where}"
+    ]
+    if document["scheme"] == "leaky":
+        lines.append(catalogue.LEAK)
+    lines += [*_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)]
+    show(arguments, document, lines)
     return 0
 
 

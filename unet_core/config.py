@@ -212,7 +212,7 @@ class TrainConfig(Settings):
     scheme: str = option(
         "default",
         "How training images are divided into training and validation; "
-        "default is the data set's own.",
+        "default is the data set's own, leaky shows a mistake: it validates on training images.",
         group="Data",
     )
     val_images: int = option(

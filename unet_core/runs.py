@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from unet_core import slots
+from unet_core import catalogue, slots
 from unet_core.config import TrainConfig
 from unet_core.records import Cursor, Rows, is_held, read_rows, write_json
 from unet_core.status import Status, read_config, read_status, store_status
@@ -193,6 +193,8 @@ def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str 
 
 def fill(run: Run, config: TrainConfig, *, note: str = "") -> None:
     """Write the settings and the first status into a run's directory."""
+    if config.scheme == "leaky":
+        note = f"{note} {catalogue.LEAK}".lstrip()
     write_json(run.path / "config.json", config.to_dict())
     status = Status(state="queued", note=note, epochs=config.epochs, created_at=time.time())
     write_status(run, status)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from unet_core import runs, slots
+from unet_core import catalogue, runs, slots
 from unet_core.config import TrainConfig
 from unet_core.runs import Run, Status
 
@@ -250,3 +250,11 @@ def test_the_folder_of_the_runs_is_asked_for_each_time(
     assert runs.create(CONFIG).path.parent == tmp_path / "elsewhere"
     monkeypatch.delenv("UNET_RUNS")
     assert runs.root() == Path("runs")
+
+
+def test_a_run_with_a_leak_says_so() -> None:
+    leaky = TrainConfig(
+        data="synthetic-shapes", target="classes", scheme="leaky", loss="cross-entropy"
+    )
+    assert runs.create(leaky, note="First.").status().note == f"First. {catalogue.LEAK}"
+    assert runs.create(leaky.replace(scheme="fraction")).status().note == ""
