@@ -123,6 +123,19 @@ def test_start_makes_one_job_with_a_command_that_parses(
     assert len(jobs.list_jobs("evaluate")) == 2
 
 
+def test_thresholds_by_hand_take_the_place_of_the_models(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    app = open_page(model=model, split="test", **{"at-threshold": "0.45"})
+    app.number_input(key="at-min_size").set_value(21).run()
+    app.button(key="start-evaluate").click().run()
+    assert not app.exception
+    arguments = cli.build_parser().parse_args(started[0][3:-2])
+    assert (arguments.threshold, arguments.min_size) == ("0.45", "21")
+    assert arguments.marker_threshold is None  # an empty field keeps the model's own
+
+
 def test_a_running_job_shows_its_progress_and_can_be_stopped(model: str) -> None:
     job = make_job("evaluate", state="running", done=3, total=12, doing="image 3 of 12")
     with FileLock(job.path / "lock"):
@@ -180,6 +193,11 @@ def test_the_figures_are_those_of_the_command(world: dict[str, Any], model: str)
     assert shown["F1 by image"] == f"{by_image['f1']:.3f}"
     assert shown["AP by image"] == f"{by_image['ap']:.3f}"
     assert f"2*{pooled['tp']}" in found
+    assert "threshold off validation images" in texts(open_page(job=job.id, show="Pixels"))
+    curve = document["pixels"]["curve"]
+    figure = evaluate_charts.pixels_over_threshold(curve)
+    assert list(figure.data[0].y) == [row["mean_iou"] for row in curve]
+    assert figure.layout.shapes[0].x0 == max(curve, key=lambda row: row["mean_iou"])["threshold"]
     assert "Published" not in found  # nobody has measured on these images
     table = next(one.value for one in app.dataframe if "AP pooled" in one.value)
     assert table["AP pooled"].tolist() == [row["ap"] for row in document["pooled"]]

@@ -68,13 +68,14 @@ def test_the_form_offers_the_set_that_the_model_was_trained_on(
 ) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(runs, "launch", lambda words, log: started.append(words))
-    app = open_page(model=model, split="test", window="64", **{"crop-multiple": "16"})
+    app = open_page(model=model, split="test", window="64", patches="5", **{"crop-multiple": "16"})
     assert app.selectbox(key="set").value == SET
     app.button(key="start-evaluate").click().run()
     assert not app.exception
     arguments = cli.build_parser().parse_args(started[0][3:-2])
     assert (arguments.data, arguments.window, arguments.crop_multiple) == (SET, 64, 16)
-    assert (arguments.rotations, arguments.ladder) == (0, False)
+    assert (arguments.rotations, arguments.ladder, arguments.patches) == (0, False, 5)
+    assert arguments.threshold is None  # classes have no thresholds
 
 
 def test_classes_have_scores_of_pixels_and_no_objects(model: str) -> None:
