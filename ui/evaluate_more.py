@@ -11,7 +11,7 @@ from unet_core.config import ModelConfig, Segmentation
 LOOKING = {
     "rotations": (
         "Average over rotations",
-        64,
+        36,
         "That many rotations by equal angles; Ronneberger and others took 7. 0 is off. "
         "Not together with a sliding window.",
     ),

@@ -511,7 +511,8 @@ class TrainConfig(Settings):
                 f"crop_size must be a multiple of {halved} for the {len(self.channels)} levels of "
                 f"channels, got {self.crop_size}"
             )
-        if self.norm == "batch" and self.batch_size * (self.crop_size // halved) ** 2 < 2:
+        lowest = self.crop_size // halved if self.padding == "same" else self.crop_size
+        if self.norm == "batch" and self.batch_size * lowest**2 < 2:
             raise ValueError(
                 "batch_size must be at least 2 where the lowest level is a single pixel, or norm "
                 f"none: got {self.batch_size}"

@@ -63,8 +63,8 @@ def predict(
     of the tiles; None takes the whole image up to 1.5 megapixels. `on_progress` is told how many
     of how many pieces are done.
 
-    Raises ValueError for an array that is no finite grey picture, and an impossible scale, number
-    of rotations, window or tile.
+    Raises ValueError for an array that is no finite grey picture, an impossible scale, number
+    of rotations, window or tile, and for a window together with rotations.
     """
     if pixels_HW.ndim != 2 or pixels_HW.size == 0:
         raise ValueError(f"pixels must be a grey image [H, W], got shape {pixels_HW.shape}")
@@ -74,6 +74,10 @@ def predict(
         raise ValueError(f"scale must be between {SCALES[0]} and {SCALES[1]}, got {scale}")
     if pixels_HW.size * scale**2 > MOST_PIXELS:
         raise ValueError(f"scale {scale:g} makes the image larger than 400 megapixels")
+    if window and rotations:
+        raise ValueError(
+            f"window and rotations do not go together: leave one out, got {window} and {rotations}"
+        )
     shape = pixels_HW.shape
     if invert:
         pixels_HW = images.invert(pixels_HW)

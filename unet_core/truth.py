@@ -70,10 +70,9 @@ def _from_numbers(pixels_HW: np.ndarray) -> Truth:
     top = int(pixels_HW.max())
     if (len(values) == 1 and top) or (len(values) == 2 and values[0] == 0):
         labels_HW = _connected(pixels_HW > 0)
-        note = (
-            f"The truth is a mask of two values (0 and {top}): "
-            f"its {labels_HW.max()} connected parts are taken for the objects."
-        )
+        count = labels_HW.max()
+        parts = "its 1 connected part is" if count == 1 else f"its {count} connected parts are"
+        note = f"The truth is a mask of two values (0 and {top}): {parts} taken for the objects."
         return Truth(labels_HW, (note,))
     if len(values) == 2:
         raise ValueError(

@@ -58,6 +58,7 @@ def test_a_lowest_level_of_one_pixel_needs_two_crops_for_its_statistics() -> Non
     assert deep.replace(norm="none", batch_size=1).batch_size == 1
     with pytest.raises(ValueError, match="batch_size must be at least 2 where the lowest level"):
         deep.replace(batch_size=1)
+    assert deep.replace(batch_size=1, padding="valid").padding == "valid"  # never so small
 
 
 def test_weight_map_needs_objects() -> None:

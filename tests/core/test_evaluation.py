@@ -48,6 +48,20 @@ def test_pooled_adds_counts_and_by_image_averages_the_images_that_have_a_score()
     assert document["per_image"][2]["f1"] == 0
 
 
+def test_labels_that_skip_numbers_score_as_those_that_do_not() -> None:
+    true, pred = squares(0, 6, 20), squares(1, 20, 40)
+    skipping = np.array([0, 7, 70_000, 3])
+    first, other = (
+        evaluation.score([Pair("a", numbers[true], numbers[pred])])
+        for numbers in (np.arange(4), skipping)
+    )
+    assert first == other
+    for target in ("foreground+boundary", "three-class", "distance"):
+        np.testing.assert_array_equal(
+            targets.encode(skipping[true], target, "inner"), targets.encode(true, target, "inner")
+        )
+
+
 def test_scores_of_nothing_do_not_exist() -> None:
     empty = np.zeros((4, 4), np.int32)
     for pairs in ([], [Pair("a", empty, empty)]):

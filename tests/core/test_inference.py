@@ -202,6 +202,7 @@ def test_rotations_are_turned_back_and_averaged(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"rotations": 7, "window": 64}, "window and rotations do not go together"),
         ({"rotations": 1}, "rotations must be 0 or between 2 and 36, got 1"),
         ({"window": 1}, "window must be at least 2 pixels, got 1"),
     ],

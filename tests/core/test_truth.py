@@ -70,7 +70,7 @@ def test_masks_of_any_two_values_become_components_and_say_so(value: int) -> Non
         truth = read_truth(data)
         assert same_objects(truth.labels_HW, expected)
         assert f"two values (0 and {value})" in truth.notes[0]
-        assert f"{count} connected parts" in truth.notes[0]
+        assert f"{count} connected part" in truth.notes[0]
 
 
 def test_one_bit_masks_become_components() -> None:
