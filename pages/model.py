@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import model_facts, model_maps, model_picture, model_start, page
+from ui import model_facts, model_maps, model_picture, model_start, model_stretch, page
 from unet_core import anatomy
 
 EXPLANATION = """
@@ -16,11 +16,12 @@ watch the sizes, the number of weights and the receptive field.
   572 pixels become 388.
 - **Feature maps** shows what a trained network has learned: each map answers to one kind of
   pattern. Near the top these are edges and spots, further down whole objects.
+- **Stretching** shows a mistake with valid convolutions, so that nobody repeats it.
 
 The address of this page holds the settings: copy it to show somebody the same network.
 """
 
-TABS = ("Layers", "Sizes", "Time and memory", "Feature maps")
+TABS = ("Layers", "Sizes", "Time and memory", "Feature maps", "Stretching")
 
 page.setup("Model", EXPLANATION)
 design = model_start.choose_design()
@@ -30,7 +31,7 @@ if design is not None:
         model_facts.show_numbers(design, blocks)
         model_picture.show(design, blocks)
         model_facts.show_takeover(design)
-layers, sizes, costs, maps = st.tabs(TABS, key="part", bind="query-params")
+layers, sizes, costs, maps, stretch = st.tabs(TABS, key="part", bind="query-params")
 for tab, show in (
     (layers, model_facts.show_layers),
     (sizes, model_facts.show_sizes),
@@ -45,3 +46,6 @@ for tab, show in (
 if maps.open:
     with maps:
         model_maps.show()
+if stretch.open:
+    with stretch:
+        model_stretch.show()

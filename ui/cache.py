@@ -22,6 +22,7 @@ from unet_core import checkpoint, datasets, export, images
 if TYPE_CHECKING:  # it imports torch
     from unet_core.checkpoint import Trained
     from unet_core.features import Features
+    from unet_core.stretching import Answers
 
 T = TypeVar("T")
 MEGABYTE = 1_000_000
@@ -110,6 +111,7 @@ def shelf(kind: str) -> Shelf:
         "probabilities": 800,
         "weights": 200,
         "features": 300,
+        "stretched": 60,
     }
     return Shelf(megabytes.get(kind, 10) * MEGABYTE)
 
@@ -196,6 +198,19 @@ def features(pixels_HW: np.ndarray, pixels_sha256: str, model: str, block: str) 
             return features.maps(_trained(model, sha256), pixels_HW, block)
 
     return shelf("features").get((pixels_sha256, sha256, block), run)
+
+
+def stretched(pixels_HW: np.ndarray, pixels_sha256: str, model: str) -> "Answers":
+    """A model's right and its stretched answer. Raises ValueError as `stretching.compare`."""
+    sha256 = model_sha256(model)
+
+    def run() -> "Answers":
+        from unet_core import stretching  # imports torch
+
+        with _one_at_a_time:
+            return stretching.compare(_trained(model, sha256), pixels_HW)
+
+    return shelf("stretched").get((pixels_sha256, sha256), run)
 
 
 def is_predicted(

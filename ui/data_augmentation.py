@@ -45,7 +45,7 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
     """Switches and sliders beside eight draws; only this runs again when one of them moves."""
     with page.guard():
         if not page.finding_device().done():
-            st.fragment(_wait, run_every=0.5)()
+            st.fragment(page.wait_for_torch, run_every=0.5)()
             return
         row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
         with row:
@@ -69,14 +69,6 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
             data_draws.show_tiles(draws, about, revision=f"{about.name} {sample} {seed}")
             data_draws.show_histogram(draws)
         data_draws.show_closer(draws, about, revision=f"{about.name} {sample} {seed}")
-
-
-def _wait() -> None:
-    if page.finding_device().done():
-        st.rerun()
-    st.caption(
-        ":material/hourglass_top: Loading what training works with. This takes some seconds, once."
-    )
 
 
 def _draw(found: datasets.Sample, about: DataSet, config: TrainConfig, seed: int) -> "Draws":

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from ui import cache, page, pictures, viewer
-from ui.choice import choose
+from ui.choice import choose, set_names
 from ui.model_start import MODEL
 from ui.segment_input import model_names
 from ui.segment_upload import IMAGE_HELP, IMAGE_TYPES, choose_plane
@@ -64,7 +64,7 @@ def show() -> None:
 
 def _choose_sample(row: st.delta_generator.DeltaGenerator) -> Shown:
     with row:
-        name = choose("Data set", datasets.available(), "set", width=180)
+        name = choose("Data set", set_names(datasets.available(), "set"), "set", width=180)
         splits = list(datasets.info(name).splits)
         split = choose("Split", splits, "split", default="val", width=110)
         names = datasets.sample_names(name, split)
@@ -96,7 +96,7 @@ def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown
         block = words[choose("Block", list(words), "block", width=250)]
         order = choose("Order", list(ORDERS), "order", width=160, help=ORDER_HELP)
     if not page.finding_device().done():
-        st.fragment(_wait, run_every=0.5)()
+        st.fragment(page.wait_for_torch, run_every=0.5)()
         return
     with st.spinner("The network looks at the image …"):
         found = cache.features(shown.pixels_HW, shown.sha256, model, block)
@@ -113,12 +113,6 @@ def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown
         columns=COLUMNS,
     )
     st.caption(viewer.HOW + " The button in the corner fills the screen.")
-
-
-def _wait() -> None:
-    if page.finding_device().done():
-        st.rerun()
-    st.caption(":material/hourglass_top: Loading PyTorch. This takes some seconds, once.")
 
 
 def describe(block: str) -> str:

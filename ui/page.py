@@ -139,6 +139,13 @@ def _show_found_device() -> None:
     st.caption(f":material/memory: **{found.title}**: {found.reason}", width="content")
 
 
+def wait_for_torch() -> None:
+    """What stands where a network will answer until torch is there: a fragment that repeats."""
+    if finding_device().done():
+        st.rerun()
+    st.caption(":material/hourglass_top: Loading PyTorch. This takes some seconds, once.")
+
+
 def finding_device() -> Future[device.Device]:
     """The search for the device, which the first caller starts and nobody needs to wait for."""
     with _only_one:

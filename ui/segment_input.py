@@ -89,10 +89,7 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
     if truth_HW is not None and about.labels == "classes":
         true_classes = ClassMap(truth_HW, about.classes)
         truth_HW = instances.components(truth_HW > 0)
-        notes = (
-            "The truth of this set are classes, not objects: "
-            "its connected parts are taken for objects.",
-        )
+        notes = ("This set has classes, not objects: their connected parts are taken for objects.",)
     elif truth_HW is None:
         notes = ("Nobody has labelled this sample: there is no score.",)
     source = export.plane_tiff(found.image_HW, found.pixel_size_um)

@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from ui import model_facts, model_maps, model_picture, model_start, page
 from unet_core import checkpoint, export, presets, runs
 from unet_core.anatomy import Design, blocks
+from unet_core.checkpoint import Trained
+from unet_core.config import ModelConfig, TrainConfig
 from unet_core.features import Features
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
@@ -265,3 +267,21 @@ def test_a_measured_time_has_two_digits(seconds: float, text: str) -> None:
 )
 def test_a_count_is_said_in_words(count: float, text: str) -> None:
     assert model_facts.roughly(count) == text
+
+
+def test_stretching_shows_both_answers_and_calls_one_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    assert "There is no network with valid convolutions yet" in texts(open_model(part="Stretching"))
+    train = TrainConfig(
+        data="synthetic-nuclei", target="foreground", channels=(4, 8), padding="valid", norm="none"
+    )
+    config = ModelConfig(train=train, outputs=("foreground",))
+    checkpoint.save(tmp_path / "own.safetensors", Trained(config, checkpoint.build(config)))
+    app = open_model(part="Stretching")
+    assert "A demonstration of a mistake" in texts(app)
+    panels = data(app, 1)["panels"]
+    assert [one["title"] for one in panels][1:] == ["Truth", "Mirrored border, tiles", "Stretched"]
+    assert panels[2]["sentence"].startswith("Right: mean IoU 0.")
+    assert "the answer for the middle 240 × 240 px" in texts(app)

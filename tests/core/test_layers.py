@@ -18,7 +18,7 @@ LEVELS = {
     "class_map pairs "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
-    "runs jobs draws features",
+    "runs jobs draws features stretching",
     4: "engine range_test estimate evaluation predictions landscape tuning ladder export batch "
     "costs",
     5: "stopping recorder worker training commands tune_command range_command cli",
