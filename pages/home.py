@@ -33,6 +33,8 @@ STARTS = (
      "change every setting. It goes on when you close the browser."),
     ("segment", "Segment an image", "Take a sample or your own file, move the thresholds, read "
      "the score, and download objects and measurements."),
+    ("evaluate", "Evaluate a model", "Score a model on a whole set beside published methods, and "
+     "find its best thresholds on validation images."),
 )  # fmt: skip
 
 STATE_ICONS = {
@@ -52,6 +54,10 @@ def show_starts() -> None:
             st.markdown(text)
             label = f":primary[**Go to {page.title(name)}**]"
             page.link(name, label=label, icon=":material/arrow_forward:")
+    st.caption(
+        "Following a public tutorial? Segmentation with U-Net, Pixel classification (DL4MIA), "
+        "UNet-PyTorch, the EM challenge notebook and unet-multiclass are recipes of the Train page."
+    )
 
 
 @page.guard()

@@ -66,13 +66,12 @@ def _show_actions(run: Run, status: Status) -> None:
             on_click=run.stop,
             help="Ends within seconds and keeps the weights; you can resume later.",
         )
-    elif run.has_weights() and page.exists("segment"):
-        st.page_link(
-            page.named("segment"),
-            label="Segment with this model",
-            icon=":material/category:",
-            query_params={"model": run.id},
+    elif run.has_weights():
+        query = {"model": run.id}
+        page.link(
+            "segment", label="Segment with this model", icon=page.icon("segment"), query=query
         )
+        page.link("evaluate", label="Evaluate this model", icon=page.icon("evaluate"), query=query)
     if not status.is_alive and status.state != "finished" and not run.fault:
         has_past = run.can_resume()
         if st.button(

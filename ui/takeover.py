@@ -115,7 +115,9 @@ def show(key: str, *, base: TrainConfig) -> None:
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
-            st.markdown(f":material/input: From {one.source}: {describe(held)}", width="content")
+            new = {name: value for name, value in held.items() if value != getattr(base, name)}
+            text = describe(new) or "the same values as the recipe's"
+            st.markdown(f":material/input: From {one.source}: {text}", width="content")
             st.button(
                 "Drop",
                 icon=":material/close:",

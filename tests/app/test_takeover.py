@@ -52,6 +52,14 @@ def test_the_form_starts_from_what_was_offered_and_the_command_holds_it() -> Non
     assert config == QUICK.replace(elastic=2.0, flip=False, channels=(8, 16), schedule="poly")
 
 
+def test_only_what_differs_from_the_recipe_is_told() -> None:
+    app = open_with({"elastic": 2, "brightness": QUICK.brightness})
+    assert "From Augmentation: elastic 2" in texts(app)
+    assert "brightness" not in texts(app)
+    app = open_with({"brightness": QUICK.brightness})
+    assert "From Augmentation: the same values as the recipe's" in texts(app)
+
+
 def test_dropping_gives_back_the_recipe_but_keeps_what_was_entered_by_hand() -> None:
     app = open_with({"elastic": 2.0, "noise": 0.1})
     field(app, "elastic").set_value(5.0)

@@ -171,3 +171,6 @@ def test_a_killed_trainer_is_shown_as_lost_and_can_be_resumed(app, open_page) ->
     assert epochs == list(range(1, len(epochs) + 1))
     page.locator(".st-key-stop button").first.click()  # while it reruns, the old one is there, too
     expect(page.get_by_role("link", name="Segment with this model")).to_be_visible()
+    page.get_by_role("link", name="Evaluate this model").click()
+    expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+    expect(page.get_by_text("chose this model's best epoch:")).to_be_visible()  # and no thresholds
