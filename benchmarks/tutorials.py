@@ -2,8 +2,9 @@
 
     python benchmarks/tutorials.py notebook-binary=RUN notebook-boundary=RUN dl4mia=RUN ...
 
-A run is named as for `--model`. Everything that is chosen is chosen on validation images; the test
-images are scored once, with the tutorial's own settings and with those that validation chose.
+A run is named as for `--model`; TUTORIAL:NOTE=RUN keeps another run of the same tutorial.
+Everything that is chosen is chosen on validation images; the test images are scored once, with the
+tutorial's own settings and with those that validation chose.
 """
 
 import argparse
@@ -143,7 +144,7 @@ def main() -> None:
     parser.add_argument(
         "runs",
         nargs="*",
-        metavar="TUTORIAL=RUN",
+        metavar="TUTORIAL[:NOTE]=RUN",
         default=["isbi-valid=membranes", "shapes=shapes"],
         help=f"{', '.join(PROTOCOLS)}; without any the shipped networks are measured",
     )
@@ -152,14 +153,15 @@ def main() -> None:
     numbers = json.loads(path.read_text())["numbers"] if path.exists() else {}
     for one in parser.parse_args().runs:
         tutorial, _, name = one.partition("=")
-        if tutorial not in PROTOCOLS:
+        protocol = PROTOCOLS.get(tutorial.partition(":")[0])
+        if protocol is None:
             parser.error(f"the tutorial must be one of {', '.join(PROTOCOLS)}, got {tutorial}")
         trained = checkpoint.load(name)
         numbers[tutorial] = {
             "parameters": sum(weight.numel() for weight in trained.network.parameters()),
             "channels": list(trained.config.train.channels),
             "epochs": trained.config.train.epochs,
-            **PROTOCOLS[tutorial](trained),
+            **protocol(trained),
         }
     record.save("tutorials", numbers)
 
