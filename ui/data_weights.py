@@ -141,11 +141,11 @@ def _choose_formula(labels_HW: np.ndarray) -> tuple[Formula, bool]:
     is_balanced = st.toggle(
         "Balance the classes", key="balance", bind="query-params", help=BALANCE_HELP
     )
-    weights = weight_map.balance(labels_HW) if is_balanced else (1.0, 1.0)
-    share = 100 * float(np.mean(labels_HW > 0))
+    share = float(np.mean(labels_HW > 0))
+    weights = weight_map.balance((1 - share, share)) if is_balanced else (1.0, 1.0)
     st.caption(
         f"$w_c$: background **{weights[0]:.3g}**, objects **{weights[1]:.3g}** "
-        f"({share:.1f} % of the pixels)"
+        f"({100 * share:.1f} % of the pixels)"
     )
     return Formula(w0, sigma, weights), is_balanced
 

@@ -215,7 +215,7 @@ def output_side(side: int, levels: int, padding: str) -> int | None:
     step = 2 ** (levels - 1)
     if padding == "same":
         return side if side > 0 and side % step == 0 else None
-    output = side - _lost(levels)
+    output = side - 2 * margin(levels)
     return output if output > 0 and (output + 4 * (step - 1)) % step == 0 else None
 
 
@@ -226,16 +226,20 @@ def smallest_input(output: int, levels: int, padding: str) -> int:
     """
     if output < 1:
         raise ValueError(f"output must be at least 1, got {output}")
-    side = output if padding == "same" else output + _lost(levels)
+    side = output if padding == "same" else output + 2 * margin(levels)
     while output_side(side, levels, padding) is None:
         side += 1
     return side
 
 
-def _lost(levels: int) -> int:
-    """Pixels by which valid padding makes a side smaller: 4 per block, of its level's size."""
+def margin(levels: int) -> int:
+    """Pixels on each side that valid padding takes away: 92 for five levels (572 -> 388).
+
+    Four per level (two convolutions on the way down, two up) but for the lowest, which has two;
+    each is 2 ** level pixels of the image.
+    """
     step = 2 ** (levels - 1)
-    return 4 * (2 * (step - 1) + step)
+    return 4 * (step - 1) + 2 * step
 
 
 def sides_near(side: int, levels: int, padding: str, count: int = 7) -> list[tuple[int, int]]:
@@ -249,7 +253,7 @@ def sides_near(side: int, levels: int, padding: str, count: int = 7) -> list[tup
 
 
 def _known_output(side: int, levels: int, padding: str) -> int:
-    return side if padding == "same" else side - _lost(levels)
+    return side if padding == "same" else side - 2 * margin(levels)
 
 
 def neighbours(side: int, levels: int, padding: str) -> tuple[int, int]:

@@ -11,10 +11,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from unet_core import datasets, images, patches, targets
+from unet_core import anatomy, datasets, images, patches, targets
 from unet_core.config import ModelConfig, TrainConfig
 from unet_core.inference import normalise
-from unet_core.model import fit, margin
 from unet_core.weight_map import weight_map
 
 
@@ -113,9 +112,9 @@ def read_around(config: TrainConfig) -> tuple[int, int]:
     """The pixels that are read before and behind a crop: none but with padding "valid"."""
     if config.padding == "same":
         return 0, 0
-    levels = len(config.channels)
-    spare = fit(config.crop_size, levels) - config.crop_size
-    return margin(levels) + spare // 2, margin(levels) + spare - spare // 2
+    side = anatomy.smallest_input(config.crop_size, len(config.channels), config.padding)
+    around = side - config.crop_size
+    return around // 2, around - around // 2
 
 
 def draw_start(

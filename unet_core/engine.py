@@ -19,7 +19,7 @@ from unet_core.batches import Example
 from unet_core.checkpoint import Trained
 from unet_core.config import TrainConfig
 from unet_core.device import Device, precision
-from unet_core.weight_map import weight_map
+from unet_core.weight_map import balance, weight_map
 
 PREVIEWS = 4
 PREVIEW_SIDE = 256
@@ -238,12 +238,10 @@ class Training:
         shares = self.data.class_shares
         if not shares:
             return torch.ones(labels_BHW.shape, device=labels_BHW.device)
-        present = sum(share > 0 for share in shares)
-        balanced = [1 / (present * share) if share else 1.0 for share in shares]
         classes = (labels_BHW > 0).long()
         if targets.is_softmax(self.config.target):
             classes = targets.encode(labels_BHW, self.config.target, self.config.boundary)
-        return torch.tensor(balanced, device=labels_BHW.device)[classes]
+        return torch.tensor(balance(shares), device=labels_BHW.device)[classes]
 
     def _loss(self, logits: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
         return losses.loss(

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unet_core import anatomy
+
 GROUPS = 32
 
 
@@ -90,13 +92,12 @@ class UNet(nn.Module):
     @property
     def margin(self) -> int:
         """Pixels on each side that the output is smaller than the image: 0 but for "valid"."""
-        return margin(len(self.channels)) if self.padding == "valid" else 0
+        return anatomy.margin(len(self.channels)) if self.padding == "valid" else 0
 
     def fit(self, side: int) -> int:
         """The smallest output side of at least `side` that this network can have."""
-        if self.padding == "same":
-            return -(-side // self.multiple) * self.multiple
-        return fit(side, len(self.channels))
+        needed = anatomy.smallest_input(side, len(self.channels), self.padding)
+        return needed - 2 * self.margin
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Logits of a batch."""
@@ -121,7 +122,7 @@ class UNet(nn.Module):
                     raise ValueError(
                         f"both sides must be multiples of {self.multiple}, got {height}x{width}"
                     )
-            elif output_side(side, len(self.channels)) is None:
+            elif anatomy.output_side(side, len(self.channels), "valid") is None:
                 raise ValueError(
                     f"a valid network with {len(self.channels)} levels cannot take "
                     f"{height}x{width}: a side before pooling would be odd or too small"
@@ -131,36 +132,6 @@ class UNet(nn.Module):
 def _crop_centre(features: Tensor, height: int, width: int) -> Tensor:
     top, left = (features.shape[-2] - height) // 2, (features.shape[-1] - width) // 2
     return features[..., top : top + height, left : left + width]
-
-
-def output_side(side: int, levels: int) -> int | None:
-    """The output side of a network with valid padding, or None where `side` does not fit."""
-    for _ in range(levels - 1):
-        side -= 4
-        if side < 2 or side % 2:
-            return None
-        side //= 2
-    side -= 4
-    for _ in range(levels - 1):
-        side = 2 * side - 4
-    return side if side > 0 else None
-
-
-def margin(levels: int) -> int:
-    """Pixels on each side that valid padding takes away: 92 for five levels (572 -> 388).
-
-    Four per level (two convolutions on the way down, two up) but for the lowest, which has two;
-    each is 2 ** level pixels of the image.
-    """
-    return sum(4 * 2**level for level in range(levels - 1)) + 2 * 2 ** (levels - 1)
-
-
-def fit(side: int, levels: int) -> int:
-    """The smallest output side of at least `side` that a network with valid padding can have."""
-    around = 2 * margin(levels)
-    while output_side(side + around, levels) is None:
-        side += 1
-    return side
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from unet_core import images, inference, metrics, targets
+from unet_core import anatomy, images, inference, metrics, targets
 from unet_core.checkpoint import Trained
 from unet_core.losses import probabilities
-from unet_core.model import output_side
 
 
 @dataclass(frozen=True)
@@ -74,4 +73,4 @@ def _answer(trained: Trained, norm_HW: np.ndarray) -> np.ndarray:
 
 def _largest(side: int, levels: int) -> int:
     """The largest side up to `side` that the network can read; 0 where there is none."""
-    return next((one for one in range(side, 0, -1) if output_side(one, levels)), 0)
+    return next((one for one in range(side, 0, -1) if anatomy.output_side(one, levels, "valid")), 0)

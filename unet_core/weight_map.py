@@ -104,13 +104,13 @@ def profile(
     return Profile(row_P, column_P, label_P, nearest_P, second_P, weight_P)
 
 
-def balance(labels_HW: np.ndarray) -> tuple[float, float]:
-    """Class weights (background, object) that let both count alike: 1 on average over the pixels.
+def balance(shares: Sequence[float]) -> tuple[float, ...]:
+    """Weights that let classes with these shares of the pixels count alike: 1 on average.
 
-    One over the class's share of the pixels, halved; a class that is absent leaves both at 1.
+    One over the share, divided by how many classes there are; an absent class keeps 1.
     """
-    share = float(np.mean(labels_HW > 0)) if labels_HW.size else 0.0
-    return (0.5 / (1 - share), 0.5 / share) if 0 < share < 1 else (1.0, 1.0)
+    present = sum(share > 0 for share in shares)
+    return tuple(1 / (present * share) if share else 1.0 for share in shares)
 
 
 def _check(

@@ -57,10 +57,23 @@ def test_every_shape_is_that_of_the_real_network(padding: str, channels: tuple[i
     assert set(ours) - set(traced) == {"image", *(f"pool.{n}" for n in range(1, levels))}
 
 
+def follow(side: int, levels: int) -> int | None:
+    """The output of a valid network, followed from level to level."""
+    for _ in range(levels - 1):
+        side -= 4
+        if side < 2 or side % 2:
+            return None
+        side //= 2
+    side -= 4
+    for _ in range(levels - 1):
+        side = 2 * side - 4
+    return side if side > 0 else None
+
+
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
 def test_output_sides_are_those_of_the_network(levels: int) -> None:
     for side in range(0, 420):
-        assert output_side(side, levels, "valid") == model.output_side(side, levels)
+        assert output_side(side, levels, "valid") == follow(side, levels)
         fits = side > 0 and side % 2 ** (levels - 1) == 0
         assert output_side(side, levels, "same") == (side if fits else None)
 

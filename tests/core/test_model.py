@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from unet_core.model import UNet, fit, layers, margin, output_side
+from unet_core.anatomy import output_side
+from unet_core.model import UNet, layers
 
 
 def count(network: UNet) -> int:
@@ -16,12 +17,12 @@ def test_the_papers_widths_have_the_known_number_of_parameters() -> None:
 def test_valid_padding_shrinks_as_in_the_paper(side: int, levels: int, out: int) -> None:
     network = UNet(2, 3, channels=(2,) * levels, padding="valid")
     assert network(torch.zeros(1, 2, side, side)).shape == (1, 3, out, out)
-    assert output_side(side, levels) == out
+    assert output_side(side, levels, "valid") == out
 
 
 @pytest.mark.parametrize("side", [571, 570, 100, 4, 0])
 def test_a_side_that_does_not_fit_a_valid_network_is_refused(side: int) -> None:
-    assert output_side(side, 5) is None
+    assert output_side(side, 5, "valid") is None
     with pytest.raises(ValueError, match="cannot take"):
         UNet(1, 1, channels=(1,) * 5, padding="valid")(torch.zeros(1, 1, side, 572))
 
@@ -79,11 +80,11 @@ def test_the_layer_table_sums_to_the_network_and_to_known_work() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
 def test_valid_padding_takes_the_same_margin_from_every_size_that_fits(levels: int) -> None:
-    fitting = [side for side in range(1, 900) if output_side(side, levels)]
-    assert {side - output_side(side, levels) for side in fitting} == {2 * margin(levels)}
-    outputs = [output_side(side, levels) for side in fitting]
+    network = UNet(1, 1, channels=(1,) * levels, padding="valid")
+    outputs = {side: output_side(side, levels, "valid") for side in range(1, 900)}
+    assert {side - out for side, out in outputs.items() if out} == {2 * network.margin}
     for wanted in (1, 17, 60, 100):
-        assert fit(wanted, levels) == min(one for one in outputs if one >= wanted)
+        assert network.fit(wanted) == min(out for out in outputs.values() if out and out >= wanted)
 
 
 def test_group_normalisation_answers_for_each_image_by_itself() -> None:

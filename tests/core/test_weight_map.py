@@ -164,14 +164,13 @@ def test_a_profile_refuses_what_cannot_be(ends, options, sentence):
 def test_balanced_classes_count_alike_and_one_on_average():
     labels = np.zeros((10, 10), int)
     labels[:2] = 3
-    background, inside = balance(labels)
+    background, inside = balance((0.8, 0.2))
     assert (background, inside) == (0.625, 2.5)
     weights = weight_map(labels, class_weights=(background, inside))
     assert weights.mean() == pytest.approx(1)
     assert weights[labels > 0].sum() == pytest.approx(weights[labels == 0].sum())
 
 
-def test_without_two_classes_there_is_nothing_to_balance():
-    assert balance(np.zeros((3, 3), int)) == (1, 1)
-    assert balance(np.ones((3, 3), int)) == (1, 1)
-    assert balance(np.zeros((0, 3), int)) == (1, 1)
+def test_an_absent_class_keeps_one():
+    assert balance((1.0, 0.0)) == balance((0.0, 1.0)) == balance((0.0, 0.0)) == (1, 1)
+    assert balance((0.5, 0.25, 0.25, 0)) == pytest.approx((2 / 3, 4 / 3, 4 / 3, 1))
