@@ -19,6 +19,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "docs" / "pictures"
 SAMPLE = "set=synthetic-nuclei&split=test&sample=nuclei-test-003"
 
+SCORE = """
+import time
+from unet_core import jobs
+words = "evaluate --model nuclei --data synthetic-nuclei --split test --ladder".split()
+job = jobs.start("evaluate", words, title="nuclei on synthetic-nuclei test with the ladder")
+while job.status().is_alive:
+    time.sleep(0.5)
+print(job.id)
+"""
+
 
 def main() -> None:
     """Train a short run on synthetic nuclei, then picture each page."""
@@ -29,6 +39,10 @@ def main() -> None:
         subprocess.run(
             [*run, "--run", f"{folder}/runs/quick"], cwd=REPOSITORY, env=environment, check=True
         )
+        scored = [sys.executable, "-c", SCORE]
+        job = subprocess.run(
+            scored, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -38,13 +52,13 @@ def main() -> None:
             cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            take_all(f"http://127.0.0.1:{port}")
+            take_all(f"http://127.0.0.1:{port}", job)
         finally:
             server.kill()
 
 
-def take_all(url: str) -> None:
-    """Picture every page of a running app."""
+def take_all(url: str, job: str) -> None:
+    """Picture every page of a running app, with the result of an evaluation."""
     wait_until_healthy(url)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
@@ -56,6 +70,8 @@ def take_all(url: str) -> None:
         take(page, f"{url}/", "home")
         take(page, f"{url}/data?{SAMPLE}&tab=Sample", "data")
         take(page, f"{url}/train?run=quick", "train")
+        take(page, f"{url}/model", "model")
+        take(page, f"{url}/evaluate?job={job}&show=Ladder", "evaluate")
         take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "segment")
         browser.close()
 
