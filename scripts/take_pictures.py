@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def take_all(url: str, job: str) -> None:
-    """Picture every page of a running app, with the result of an evaluation."""
+    """Picture the pages of a running app, with the result of an evaluation."""
     wait_until_healthy(url)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
@@ -67,7 +67,6 @@ def take_all(url: str, job: str) -> None:
         )
         page = browser.new_page(viewport={"width": 1400, "height": 940})
         page.set_default_timeout(90_000)
-        take(page, f"{url}/", "home")
         take(page, f"{url}/data?{SAMPLE}&tab=Sample", "data")
         take(page, f"{url}/train?run=quick", "train")
         take(page, f"{url}/model", "model")
