@@ -113,7 +113,6 @@ PRESETS = {
             channels=(64, 128, 256, 512, 1024),
             padding="valid",
             norm="none",
-            init="pytorch",
             loss="bce",
             weight_map=True,
             balance=True,
