@@ -55,7 +55,7 @@ def choose_what(key: str) -> Choice | None:
     """
     names = segment_input.model_names()
     if not names:
-        _say_how_to_get_a_model()
+        segment_input.say_how_to_get_a_model()
         return None
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with row:
@@ -82,15 +82,6 @@ def choose_what(key: str) -> Choice | None:
         )
     images = len(datasets.sample_names(data, split, scheme=scheme))
     return Choice(model, config, data, split, scheme, images)
-
-
-def _say_how_to_get_a_model() -> None:
-    with st.container(border=True):
-        st.markdown(
-            "**There is no model yet.** Training makes one: the preset *quick* takes about two "
-            "minutes, and its run appears here after the first epoch."
-        )
-        page.link("train", label="Train a U-Net", icon=page.icon("train"))
 
 
 def _say_how_to_get(data: str) -> None:

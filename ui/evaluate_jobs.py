@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui import page, run_state
+from ui import background, page, run_state
 from unet_core import jobs
 from unet_core.jobs import Job, JobStatus
 
@@ -111,8 +111,7 @@ def _show_progress(job: Job) -> None:
     status = job.status()
     if not status.is_alive:
         st.rerun()
-    doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
-    st.progress(status.share, text=f"{doing} … {run_state.duration(status.seconds)}")
+    background.show_progress(status)
     st.caption(
         "It goes on when you close the browser: come back with the link, or from the list of "
         "all evaluations."
@@ -121,16 +120,7 @@ def _show_progress(job: Job) -> None:
 
 def _show_bad_end(job: Job, status: JobStatus) -> None:
     """Why there are no figures, and what to do."""
-    if status.state == "stopped":
-        st.info("It was stopped before it was done, so there are no figures.")
-    elif status.state == "lost":
-        st.error(
-            "Its process ended without a word: perhaps the computer was switched off, or memory "
-            "ran out.",
-            icon=run_state.ICONS["lost"],
-        )
-    else:
-        st.error(f"It failed: {status.reason.rstrip('.')}.", icon=run_state.ICONS["failed"])
+    background.tell_bad_end(status, missing="there are no figures")
     token = f"again-{job.id}"
     if st.button("Start again", icon=":material/replay:", key="again", type="primary"):
         with page.guard():

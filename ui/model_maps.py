@@ -9,7 +9,7 @@ import streamlit as st
 from ui import cache, page, pictures, viewer
 from ui.choice import choose, set_names
 from ui.model_start import MODEL
-from ui.segment_input import model_names
+from ui.segment_input import model_names, say_how_to_get_a_model
 from ui.segment_upload import IMAGE_HELP, IMAGE_TYPES, choose_plane
 from unet_core import anatomy, checkpoint, datasets, images
 
@@ -38,11 +38,7 @@ def show() -> None:
     with page.guard():
         names = model_names()
         if not names:
-            st.markdown(
-                "**There is no model yet.** Training makes one: the preset *quick* takes about two "
-                "minutes, and its run appears here after the first epoch."
-            )
-            page.link("train", label="Train a U-Net", icon=page.icon("train"))
+            say_how_to_get_a_model()
             return
         row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
         with row:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import forms, page, range_chart, run_state, takeover
+from ui import background, forms, page, range_chart, takeover
 from unet_core import jobs, range_command, records, runs
 from unet_core.config import TrainConfig
 from unet_core.jobs import Job, JobStatus
@@ -142,8 +142,7 @@ def _follow(job: Job) -> None:
     status = job.status()
     if not status.is_alive:
         st.rerun()
-    doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
-    st.progress(status.share, text=f"{doing} … {run_state.duration(status.seconds)}")
+    background.show_progress(status)
     _draw(range_chart.loss(_points(job), low=LOW, high=HIGH))
     st.caption("It goes on when you close the browser: come back with the link.")
 
@@ -193,15 +192,6 @@ def _show_result(job: Job, result: dict[str, Any], form: str) -> None:
 
 def _show_bad_end(job: Job, status: JobStatus) -> None:
     """Why there is no rate, and what was seen until then."""
-    if status.state == "stopped":
-        st.info("It was stopped before it was done, so there is no suggestion.")
-    elif status.state == "lost":
-        st.error(
-            "Its process ended without a word: perhaps the computer was switched off, or memory "
-            "ran out. Start it again.",
-            icon=run_state.ICONS["lost"],
-        )
-    else:
-        st.error(f"It failed: {status.reason.rstrip('.')}.", icon=run_state.ICONS["failed"])
+    background.tell_bad_end(status, missing="there is no suggestion")
     if points := _points(job):
         _draw(range_chart.loss(points, low=LOW, high=HIGH))

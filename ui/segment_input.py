@@ -46,7 +46,7 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
         with page.guard():
             chosen = choose_upload()
     if not model_names():
-        _say_how_to_get_a_model()
+        say_how_to_get_a_model()
     return chosen, model, treatment
 
 
@@ -124,7 +124,8 @@ def take_tuned_settings() -> None:
         st.session_state.update(Model("", "", config).tuned.to_dict())
 
 
-def _say_how_to_get_a_model() -> None:
+def say_how_to_get_a_model() -> None:
+    """What stands where a model would be chosen, while there is none."""
     with st.container(border=True):
         st.markdown(
             "**There is no model yet.** Training makes one: the preset *quick* takes about two "

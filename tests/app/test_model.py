@@ -207,7 +207,7 @@ def test_the_network_goes_to_the_train_page() -> None:
     app.text_input(key="net_channels").set_value("8, 16").run()
     app.button(key="net_use").click().run()
     app.switch_page("pages/train.py").run()
-    assert "From the Model page: channels 8,16, norm batch, padding valid" in texts(app)
+    assert "From the Model page: channels 8,16, padding valid" in texts(app)
 
 
 def test_feature_maps_stand_beside_the_image_and_say_their_size(
