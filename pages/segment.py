@@ -17,6 +17,7 @@ from ui import (
 )
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import export, images
+from unet_core.recipe import Recipe, where_tuned
 
 EXPLANATION = """
 The network says for every pixel how likely it belongs to an object, and how likely to the border
@@ -75,14 +76,14 @@ def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Predic
 
 def make_recipe(
     chosen: Chosen, model: Model, treatment: Treatment, options: export.Segmentation
-) -> export.Recipe:
-    return export.Recipe(
+) -> Recipe:
+    return Recipe(
         files=(chosen.file,),
         files_sha256=(chosen.file_sha256,),
         model=model.name,
         model_sha256=model.sha256,
         segmentation=options,
-        tuned_on=export.where_tuned(model.config, options),
+        tuned_on=where_tuned(model.config, options),
         plane=chosen.plane,
         channel=chosen.channel,
         **asdict(treatment),

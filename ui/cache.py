@@ -159,7 +159,7 @@ def prediction(
     window: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> export.Prediction:
-    """The network's answer for an image. Options as in `export.Recipe`.
+    """The network's answer for an image. Options as in `Recipe`.
 
     One image at a time goes through a network in this process: a class that presses the same
     button waits in line, and memory does not run out.

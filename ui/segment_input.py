@@ -15,6 +15,7 @@ from ui.segment_upload import choose_upload
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import checkpoint, datasets, export, images, instances, runs
 from unet_core.class_map import ClassMap
+from unet_core.recipe import Recipe
 
 SIZES = ("as it is", "by object diameter", "by factor")
 SCALES = (0.05, 20.0)
@@ -147,7 +148,7 @@ def _choose_treatment(model: Model | None) -> Treatment:
         )
         if is_on
     ]
-    about = {one.name: one.metadata["help"] for one in fields(export.Recipe) if one.metadata}
+    about = {one.name: one.metadata["help"] for one in fields(Recipe) if one.metadata}
     with st.popover(", ".join(words).capitalize() or "Adjust", icon=":material/tune:"):
         invert = st.toggle(
             "Dark objects on a bright background",

@@ -11,8 +11,8 @@ from typing import Any
 
 from unet_core import checkpoint, class_map, export, images, tuning
 from unet_core.checkpoint import Trained
-from unet_core.export import Recipe
 from unet_core.faults import is_deliberate
+from unet_core.recipe import Recipe
 
 ENDINGS = ("_labels.tif", "_overlay.png", "_measurements.csv")
 

@@ -251,7 +251,7 @@ def _add_segment(found: Any) -> None:
 
 
 def _fill_segment(parser: Parser) -> None:
-    from unet_core.export import Recipe
+    from unet_core.recipe import Recipe
 
     parser.add_argument("files", metavar="FILE", nargs="+", help="PNG, JPEG or TIFF")
     _add_model(parser)

@@ -245,18 +245,19 @@ def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
 
 def segment(arguments: argparse.Namespace) -> int:
     """Segment files; the good ones are finished, the bad ones named."""
-    from unet_core import batch, checkpoint, export, images
+    from unet_core import batch, checkpoint, images
+    from unet_core.recipe import Recipe, where_tuned
 
     config = checkpoint.read_config(arguments.model)
     segmentation = config.segmentation.with_text(_given(arguments, config.segmentation.to_dict()))
     channel = arguments.channel
-    recipe = export.Recipe(
+    recipe = Recipe(
         files=(),
         files_sha256=(),
         model=arguments.model,
         model_sha256=images.sha256(checkpoint.find(arguments.model).read_bytes()),
         segmentation=segmentation,
-        tuned_on=export.where_tuned(config, segmentation),
+        tuned_on=where_tuned(config, segmentation),
         channel=int(channel) if channel is not None and channel.isdecimal() else channel,
     )
     others = [name for name in INPUT_OPTIONS if name != "channel"]

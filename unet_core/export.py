@@ -1,12 +1,9 @@
 """From pixels to labels and to the files that a person takes home, for the page and the command.
 
-Axes: C channels of the network, H rows, W columns. A `Recipe` holds everything that decides the
-labels, and turns itself into the command that makes the same labels again.
+Axes: C channels of the network, H rows, W columns.
 """
 
 import io
-import json
-import shlex
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,102 +14,16 @@ import numpy as np
 import tifffile
 from PIL import Image as PillowImage
 
-from unet_core import __version__, class_map, images, instances, overlay, records, targets
+from unet_core import class_map, images, instances, overlay, records, targets
 from unet_core.class_map import ClassMap
-from unet_core.config import ModelConfig, Segmentation, Settings, option
+from unet_core.config import Segmentation
 from unet_core.measure import measure
+from unet_core.recipe import Recipe
 
 if TYPE_CHECKING:  # they import torch, and the page must not wait for that
     from unet_core.checkpoint import Trained
 
-SMALLEST_WINDOW = 16  # pixels: smaller ones take for ever and see nothing
 PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe(Settings):
-    """What was done to which files: round-trips through recipe.json."""
-
-    files: tuple[str, ...]
-    files_sha256: tuple[str, ...]
-    model: str
-    model_sha256: str
-    segmentation: Segmentation
-    plane: int | None = option(None, "Which plane of a stack, from 0.", low=0)
-    channel: int | str | None = option(
-        None, "Which channel, from 0, or grey for the mix of all; none takes the only filled one."
-    )
-    invert: bool = option(False, "Objects are dark on a bright background.")
-    scale: float = option(
-        1.0,
-        "Enlarge the image by this before the network sees it, so that its objects are as large "
-        "as those it was trained on. The labels have the image's own size.",
-        low=0.05,
-        high=20.0,
-    )
-    flips: bool = option(
-        False, "Average over the 8 flips and rotations: a little better, 8 times slower."
-    )
-    window: int = option(
-        0,
-        "Slide a square of this many pixels over the image by half its side, show each to the "
-        "network on its own, and average; 0 shows the image whole.",
-        low=0,
-        high=4096,
-    )
-    tuned_on: str = ""  # the images that chose the segmentation, for whoever reads the recipe
-    version: str = __version__
-
-    def check(self) -> None:
-        """Refuse lists that do not belong together, and an impossible channel."""
-        if len(self.files) != len(self.files_sha256):
-            raise ValueError(
-                "files and files_sha256 must be equally long, "
-                f"got {len(self.files)} and {len(self.files_sha256)}"
-            )
-        if 0 < self.window < SMALLEST_WINDOW:
-            raise ValueError(f"window must be 0 or at least {SMALLEST_WINDOW}, got {self.window}")
-        channel = self.channel
-        if channel not in (None, "grey") and not (isinstance(channel, int) and channel >= 0):
-            raise ValueError(f"channel must be a number from 0, or grey, got {channel!r}")
-
-    def digest(self) -> str:
-        """A hash of the recipe: equal for equal files, model, settings and version."""
-        return images.sha256(_recipe_json(self))
-
-    def command(self) -> str:
-        """The shell command that makes the same labels from the same files."""
-        chosen = self.segmentation.to_dict()
-        # A file whose name begins like an option is still a file.
-        files = [f"./{name}" if name.startswith("-") else name for name in self.files]
-        words = ["python", "-m", "unet_core", "segment", *files, "--model", self.model]
-        for name, value in {
-            "plane": self.plane,
-            "channel": self.channel,
-            "invert": self.invert or None,
-            "scale": None if self.scale == 1 else self.scale,
-            "flips": self.flips or None,
-            "window": self.window or None,
-            **chosen,
-        }.items():
-            words += _flag(name, value)
-        return shlex.join(words)
-
-
-def where_tuned(config: ModelConfig, settings: Segmentation) -> str:
-    """Which images chose these settings of a model; empty for defaults that nobody chose."""
-    return config.tuned_on if settings == config.segmentation else "given by hand"
-
-
-def _flag(name: str, value: object) -> list[str]:
-    """A setting as words of a command; None says nothing."""
-    dashed = name.replace("_", "-")
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return [f"--{dashed}" if value else f"--no-{dashed}"]
-    # repr, for 0.1 + 0.2 must come back as what it was.
-    return [f"--{dashed}", value if isinstance(value, str) else repr(value)]
 
 
 @dataclass(frozen=True)
@@ -231,7 +142,7 @@ def write(
 def write_recipe(folder: Path, recipe: Recipe) -> Path:
     """Write recipe.json, once for all files of a command."""
     path = folder / "recipe.json"
-    _write_whole(path, _recipe_json(recipe))
+    _write_whole(path, recipe.to_json())
     return path
 
 
@@ -261,7 +172,7 @@ def archive(
     files[f"{stem}_probabilities.tif"] = _probabilities_tiff(
         segmented.prob_CHW, channel_names, pixel_size_um
     )
-    files["recipe.json"] = _recipe_json(recipe)
+    files["recipe.json"] = recipe.to_json()
     files["command.txt"] = f"{recipe.command()}\n".encode()
     if source is not None:
         files[recipe.files[0]] = source
@@ -301,10 +212,6 @@ def _results(
     if segmented.classes is not None:
         found |= class_map.files(stem, segmented.classes, pixel_size_um=pixel_size_um)
     return found
-
-
-def _recipe_json(recipe: Recipe) -> bytes:
-    return (json.dumps(recipe.to_dict(), indent=2) + "\n").encode()
 
 
 def _probabilities_tiff(

@@ -17,6 +17,7 @@ from unet_core import checkpoint, datasets, export, images, metrics, runs
 from unet_core.checkpoint import Trained
 from unet_core.class_map import ClassMap
 from unet_core.config import ModelConfig, TrainConfig
+from unet_core.recipe import Recipe
 
 APP = str(Path(__file__).resolve().parents[2] / "app.py")
 NAMES = ("background", "line", "ellipse")
@@ -123,7 +124,7 @@ def test_classes_that_are_not_the_models_are_not_compared_and_both_are_named() -
 def test_the_download_holds_the_class_map(model: str) -> None:
     found = datasets.load(SET, "test", "shapes-test-001")
     trained = checkpoint.load(model, device="cpu")
-    recipe = export.Recipe(
+    recipe = Recipe(
         files=("a.tif",), files_sha256=("0" * 64,), model=model, model_sha256="",
         segmentation=trained.config.segmentation,
     )  # fmt: skip

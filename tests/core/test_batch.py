@@ -10,7 +10,7 @@ import tifffile
 from unet_core import batch, checkpoint, export, images
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
-from unet_core.export import Recipe
+from unet_core.recipe import Recipe
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from unet_core import batch, checkpoint, class_map, cli, export, images, inferen
 from unet_core.checkpoint import Trained
 from unet_core.class_map import ClassMap
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.recipe import Recipe
 
 NAMES = ("background", "line", "ellipse")
 
@@ -30,8 +31,8 @@ def model(tmp_path: Path) -> str:
     return str(path)
 
 
-def recipe(model: str, **changes: object) -> export.Recipe:
-    return export.Recipe(
+def recipe(model: str, **changes: object) -> Recipe:
+    return Recipe(
         files=(), files_sha256=(), model=model, model_sha256="", segmentation=Segmentation(),
         **changes,
     )  # fmt: skip

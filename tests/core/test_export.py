@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from unet_core import __version__, checkpoint, cli, export, images, inference, instances
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.measure import measure
+from unet_core.recipe import Recipe
 
 # Thresholds that plain rounding would change.
 AWKWARD = Segmentation(
@@ -48,8 +49,8 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def recipe(**changes: object) -> export.Recipe:
-    return export.Recipe(
+def recipe(**changes: object) -> Recipe:
+    return Recipe(
         **{
             "files": ("a b.tif",),
             "files_sha256": ("0" * 64,),
@@ -66,8 +67,8 @@ def labelled(labels_HW: np.ndarray) -> export.Segmented:
     return export.Segmented(prob_CHW, prob_CHW[0], prob_CHW[1], labels_HW)
 
 
-def read_recipe(path: Path) -> export.Recipe:
-    return export.Recipe.from_dict(json.loads(path.read_bytes()))
+def read_recipe(path: Path) -> Recipe:
+    return Recipe.from_dict(json.loads(path.read_bytes()))
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
@@ -247,7 +248,7 @@ def test_the_archive_holds_everything(rng: np.random.Generator) -> None:
     for name in ("a b_labels.tif", "a b_probabilities.tif", "a b.tif"):
         assert images.read_image(files[name]).pixel_size_um == pytest.approx(0.5)
     np.testing.assert_array_equal(images.read_image(files["a b.tif"]).pixels, pixels_HW)
-    assert export.Recipe.from_dict(json.loads(files["recipe.json"])) == given
+    assert Recipe.from_dict(json.loads(files["recipe.json"])) == given
     assert files["command.txt"].decode() == given.command() + "\n"
     assert len(pd.read_csv(io.BytesIO(files["a b_measurements.csv"]))) == labels_HW.max()
 

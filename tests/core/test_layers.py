@@ -15,7 +15,7 @@ LEVELS = {
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "pixel_scores object_groups "
-    "class_map pairs "
+    "class_map pairs recipe "
     "overlay records faults anatomy",
     3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
     "runs jobs draws features stretching",
@@ -30,7 +30,7 @@ WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "class_map synthetic shapes matching instances measure weight_map samples datasets download "
     "statistics records slots status runs jobs overlay export checkpoint targets patches patch_set "
-    "published anatomy connectomics"
+    "published anatomy connectomics recipe"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
