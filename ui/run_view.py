@@ -220,11 +220,11 @@ def _show_predictions(run: Run) -> None:
         f"Prediction after epoch {epoch}: the brighter, the surer of an object": epoch,
     }
     for title, kind in rows.items():
-        with st.container(horizontal=True):
-            st.caption(title, width=150)
-            for index in range(PICTURES):
-                if (path := run.preview(kind, index)) is not None:
-                    st.image(path.read_bytes(), width=240, output_format="PNG")
+        words, *places = st.columns([2, *[3] * PICTURES], gap="small")
+        words.caption(title)
+        for index, place in enumerate(places):
+            if (path := run.preview(kind, index)) is not None:
+                place.image(path.read_bytes(), width="stretch", output_format="PNG")
 
 
 def _choose_epoch(run: Run, epochs: list[int]) -> int:
