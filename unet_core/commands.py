@@ -352,6 +352,7 @@ def _pixel_lines(document: dict[str, Any]) -> list[str]:
     pixels, found = document["pixels"], document.get("membranes")
     names = {"dice": "Dice", "iou": "IoU", "mean_iou": "mean IoU", "accuracy": "accuracy"}
     names["three_class_accuracy"] = "accuracy of 3 classes"
+    names["patch_mean_iou"] = "mean IoU on patches"
     lines = [
         f"pixels, {kind}: "
         + ", ".join(f"{label} {row[key]:.4f}" for key, label in names.items() if row.get(key))

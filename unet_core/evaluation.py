@@ -129,8 +129,8 @@ def evaluate(
         return {**about, **_score_objects(answers, config, chosen, data)}
     document = {**about, **_score_classes(answers, config)}
     if n_patches:
-        score = _score_patches(trained, data, split, names, n_patches)
-        document["pixels"]["patch_mean_iou"] = score
+        found = _score_patches(trained, data, split, names, n_patches)
+        document["pixels"]["patch_mean_iou"] = found
     return document
 
 
