@@ -44,14 +44,17 @@ def test_rapid_clicks_end_at_one_sample_without_an_error(open_page, wait_idle) -
 
 def test_small_pictures_travel_and_not_the_images(open_page, wait_idle) -> None:
     page = open_page("/data?set=synthetic-nuclei")
-    sizes: list[int] = []
-    page.on("response", lambda one: sizes.append(len(one.body())) if "/media/" in one.url else None)
+    expect(page.locator(".st-key-grid img")).to_have_count(24)
+    page.wait_for_load_state("networkidle")  # nothing of the first visit may arrive in the second
+    found = []
+    page.on("response", lambda one: found.append(one) if "/media/" in one.url else None)
     page.reload()
     expect(page.locator(".st-key-grid img")).to_have_count(24)
     wait_idle(page)
     page.wait_for_load_state("networkidle")
+    sizes = {one.url: len(one.body()) for one in found}  # a busy browser may ask for one twice
     assert len(sizes) == 24
-    assert sum(sizes) < 400_000
+    assert sum(sizes.values()) < 400_000
 
 
 def test_a_narrow_screen_does_not_scroll_sideways(open_page, take_picture) -> None:
