@@ -96,12 +96,18 @@ def _offer_use(job: Job, document: Document) -> None:
                 document["data"], document["split"], scheme=document["scheme"]
             )
             asked = document | {"thresholds": document["best"]["segmentation"]}
+            # Loose settings carry no mark: what test images chose is used from a model that does.
+            is_loose = document["on_test"] and not document["stored"]
             if st.button(
                 "Use these",
                 icon=page.icon("segment"),
                 type="primary",
                 key="use",
-                help="Opens the first of these images in Segment with the best settings.",
+                disabled=is_loose,
+                help="What test images chose can only be used once it is stored with a model of "
+                "your own, which says so everywhere."
+                if is_loose
+                else "Opens the first of these images in Segment with the best settings.",
             ):
                 query = evaluate_images.query(asked, names[0])
                 st.switch_page(page.named("segment"), query_params=query)

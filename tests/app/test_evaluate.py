@@ -349,6 +349,9 @@ def test_tuning_on_test_images_needs_a_wish_and_leaves_a_mark(
     marked = world["tune"] | {"on_test": True, "tuned_on": mark}
     app = open_page(job=make_job("tune", marked).id)
     assert any(mark in one.value for one in app.error)
+    assert app.button(key="use").disabled  # as loose settings they would lose the mark
+    stored = open_page(job=make_job("tune", marked | {"stored": True}).id)
+    assert not stored.button(key="use").disabled
     recent = open_page(**query).dataframe[0].value
     assert any(text.startswith(tuning.MARK) for text in recent["Result"])
     # An evaluation with such thresholds is marked, too.
