@@ -204,8 +204,9 @@ def reach(levels: int) -> int:
     return max(max(place - first, last - place) for place, (first, last) in spans)
 
 
+@lru_cache
 def overlap(levels: int) -> int:
-    """What tiles overlap by on each side (`inference.halo`): the reach, rounded up to the step."""
+    """What tiles overlap by on each side: the reach, rounded up to the network's step."""
     step = 2 ** (levels - 1)
     return -(-reach(levels) // step) * step
 

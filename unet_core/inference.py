@@ -15,7 +15,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from unet_core import images
+from unet_core import anatomy, images
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig
 from unet_core.losses import probabilities
@@ -84,16 +84,14 @@ def predict(
     norm_HW = normalise(pixels_HW, trained.config)
     if scale != 1.0:
         norm_HW = images.resize(norm_HW, tuple(max(1, round(side * scale)) for side in shape))
-    options: dict[str, Any] = {"softmax": is_softmax(trained.config.train.target), "flips": flips}
+    softmax = is_softmax(trained.config.train.target)
+    options: dict[str, Any] = {"softmax": softmax, "flips": flips, "tile": tile}
     if window:
         prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
     elif rotations:
-        options["tile"] = tile
         prob_CHW = _turn(trained.network, norm_HW, rotations, options, on_progress)
     else:
-        prob_CHW = predict_normalised(
-            trained.network, norm_HW, **options, tile=tile, on_progress=on_progress
-        )
+        prob_CHW = predict_normalised(trained.network, norm_HW, **options, on_progress=on_progress)
     if scale != 1.0:
         prob_CHW = np.clip(images.resize(prob_CHW, shape), 0, 1)
     return prob_CHW
@@ -165,7 +163,7 @@ def _cuts(network: UNet, side: int, tile: int) -> list[_Cut]:
         if network.padding == "valid":
             first, last, begins = start - network.margin, start + step + network.margin, start
         else:
-            around = halo(network)
+            around = anatomy.overlap(len(network.channels))
             first, last = max(start - around, 0), min(start + step + around, whole)
             begins = first
         read = images.mirror(first, last, side)
@@ -209,8 +207,8 @@ def _turn(
     on_progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     """The mean of the answers to the image turned by equal angles, each turned back."""
-    if not 2 <= rotations <= 36:
-        raise ValueError(f"rotations must be 0 or between 2 and 36, got {rotations}")
+    if not 1 <= rotations <= 36:
+        raise ValueError(f"rotations must be between 0 and 36, got {rotations}")
     height, width = norm_HW.shape
     # So much around it that no corner is ever turned out of the picture.
     around = ceil((hypot(height, width) - min(height, width)) / 2)
@@ -226,18 +224,6 @@ def _turn(
         if on_progress:
             on_progress(done, rotations)
     return np.clip(total_CHW / rotations, 0, 1)
-
-
-def halo(network: UNet) -> int:
-    """How far a pixel of the output can see, in pixels, rounded up to the network's step.
-
-    At each level two 3x3 convolutions reach 2 pixels of that level, on the way down and (but for
-    the lowest) up again; pooling and up-convolution shift by less than a pixel of the level below.
-    """
-    levels = len(network.channels)
-    reach = sum(2 * 2**level for level in range(levels))
-    reach += sum(2 * 2**level + 2**level for level in range(levels - 1))
-    return -(-reach // network.multiple) * network.multiple
 
 
 def _predict_piece(network: UNet, image_HW: Tensor, softmax: bool, flips: bool) -> Tensor:

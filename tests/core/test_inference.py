@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from unet_core import inference
+from unet_core import anatomy, inference
 from unet_core.checkpoint import Trained, build
 from unet_core.config import ModelConfig, TrainConfig
 
@@ -50,22 +50,22 @@ def test_a_thin_image_is_tiled_by_its_padded_size(trained: Trained, monkeypatch)
     assert len(seen) == 4  # 200 pixels, but 8 x 200 for the network
 
 
-def test_a_smaller_halo_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_smaller_overlap_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = picture(310, 275)
     whole = inference.predict(trained, pixels)
-    monkeypatch.setattr(inference, "halo", lambda network: 8)
+    monkeypatch.setattr(anatomy, "overlap", lambda levels: 8)
     assert np.abs(whole - inference.predict(trained, pixels, tile=40)).max() > 1e-3
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
-def test_the_halo_covers_the_field_of_view(levels: int) -> None:
+def test_the_overlap_covers_the_field_of_view(levels: int) -> None:
     config = ModelConfig(
         train=TrainConfig(channels=(2,) * levels, norm="none"), outputs=("foreground", "boundary")
     )
     network = build(config)
     for weight in network.parameters():  # positive everywhere: no change can cancel out
         torch.nn.init.constant_(weight, 0.1)
-    reach = inference.halo(network)
+    reach = anatomy.overlap(levels)
     side = 2 * reach + 2 * network.multiple
     image = torch.ones(1, 1, side, side)
     middle = side // 2
@@ -203,7 +203,7 @@ def test_rotations_are_turned_back_and_averaged(trained: Trained) -> None:
     ("options", "words"),
     [
         ({"rotations": 7, "window": 64}, "window and rotations do not go together"),
-        ({"rotations": 1}, "rotations must be 0 or between 2 and 36, got 1"),
+        ({"rotations": 37}, "rotations must be between 0 and 36, got 37"),
         ({"window": 1}, "window must be at least 2 pixels, got 1"),
     ],
 )
