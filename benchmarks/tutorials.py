@@ -2,7 +2,8 @@
 
     python benchmarks/tutorials.py notebook-binary=RUN notebook-boundary=RUN dl4mia=RUN ...
 
-A run is named as for `--model`; TUTORIAL:NOTE=RUN keeps another run of the same tutorial.
+A run is named as for `--model`; TUTORIAL:NOTE=RUN keeps another run of the same tutorial. For a
+run on all training images, RUN,CHOOSER names the run whose validation images choose for it.
 Everything that is chosen is chosen on validation images; the test images are scored once, with the
 tutorial's own settings and with those that validation chose.
 """
@@ -26,12 +27,12 @@ PLAIN = Segmentation(method="components", fill_holes=False)
 MULTIPLE = 16  # the notebook crops its test images to multiples of it
 
 
-def notebook(trained: Trained) -> dict[str, Any]:
+def notebook(trained: Trained, chooser: Trained) -> dict[str, Any]:
     """Mean F1 of the images at IoU .5, all 50 and those that the printed loop may have scored."""
     config = trained.config
     found: dict[str, list[Pair]] = {"exact": [], "chosen on validation": []}
     is_cut = []
-    settings = {"exact": PLAIN, "chosen on validation": config.segmentation}
+    settings = {"exact": PLAIN, "chosen on validation": chooser.config.segmentation}
     if config.train.target != "foreground":
         settings["exact"] = Segmentation(fill_holes=False)  # markers above .5, mask above .5
     for sample in samples(trained, "test"):
@@ -58,12 +59,12 @@ def notebook(trained: Trained) -> dict[str, Any]:
     return result
 
 
-def dl4mia(trained: Trained) -> dict[str, Any]:
+def dl4mia(trained: Trained, chooser: Trained) -> dict[str, Any]:
     """Mean AP of the images at IoU .5, and the mean of their accuracies over three classes."""
     train = trained.config.train
     settings = {
         "exact": PLAIN.replace(min_size=21),
-        "chosen on validation": trained.config.segmentation,
+        "chosen on validation": chooser.config.segmentation,
     }
     counts: dict[str, list[matching.Counts]] = {name: [] for name in settings}
     accuracies = []
@@ -87,10 +88,10 @@ def dl4mia(trained: Trained) -> dict[str, Any]:
     return {**scores, "three_class_accuracy_by_image": mean(accuracies), "images": len(accuracies)}
 
 
-def membranes(trained: Trained) -> dict[str, Any]:
+def membranes(trained: Trained, chooser: Trained) -> dict[str, Any]:
     """Mean IoU of the two classes and accuracy, at .5 and where validation chose; V_rand."""
     data = trained.config.train.data
-    curve = evaluation.evaluate(trained, data, "val")["pixels"]["curve"]
+    curve = evaluation.evaluate(chooser, data, "val")["pixels"]["curve"]
     index = int(np.argmax([row["mean_iou"] for row in curve]))
     document = evaluation.evaluate(trained, data, "test")
     pixels = document["pixels"]
@@ -103,7 +104,7 @@ def membranes(trained: Trained) -> dict[str, Any]:
     }
 
 
-def shapes(trained: Trained) -> dict[str, Any]:
+def shapes(trained: Trained, _chooser: Trained) -> dict[str, Any]:
     """Mean IoU over the classes on patches, and on whole images by a sliding window."""
     train = trained.config.train
     view = View(window=train.crop_size)
@@ -117,7 +118,7 @@ def shapes(trained: Trained) -> dict[str, Any]:
     }
 
 
-PROTOCOLS: dict[str, Callable[[Trained], dict[str, Any]]] = {
+PROTOCOLS: dict[str, Callable[[Trained, Trained], dict[str, Any]]] = {
     "notebook-binary": notebook,
     "notebook-boundary": notebook,
     "dl4mia": dl4mia,
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument(
         "runs",
         nargs="*",
-        metavar="TUTORIAL[:NOTE]=RUN",
+        metavar="TUTORIAL[:NOTE]=RUN[,CHOOSER]",
         default=["isbi-valid=membranes", "shapes=shapes"],
         help=f"{', '.join(PROTOCOLS)}; without any the shipped networks are measured",
     )
@@ -156,12 +157,14 @@ def main() -> None:
         protocol = PROTOCOLS.get(tutorial.partition(":")[0])
         if protocol is None:
             parser.error(f"the tutorial must be one of {', '.join(PROTOCOLS)}, got {tutorial}")
+        name, _, other = name.partition(",")
         trained = checkpoint.load(name)
+        chooser = checkpoint.load(other) if other else trained
         numbers[tutorial] = {
             "parameters": sum(weight.numel() for weight in trained.network.parameters()),
             "channels": list(trained.config.train.channels),
             "epochs": trained.config.train.epochs,
-            **protocol(trained),
+            **protocol(trained, chooser),
         }
     record.save("tutorials", numbers)
 
