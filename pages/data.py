@@ -12,7 +12,7 @@ from ui import (
     data_weights,
     page,
 )
-from ui.choice import choose, set_names
+from ui.choice import choose, set_names, tell_empty
 from unet_core import datasets, shapes
 from unet_core.catalogue import DataSet
 
@@ -132,21 +132,21 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     overview, sample, statistics, augmentation, weights, *more = st.tabs(
         [*TABS, GENERATOR] if has_generator else TABS, key="tab", bind="query-params"
     )
-    if overview.open:
-        with overview, page.guard():
-            show_overview(about, split, names)
-    if sample.open:
-        with sample, page.guard():
-            data_sample.show(about, split, names)
+    for tab, show in (
+        (overview, show_overview),
+        (sample, data_sample.show),
+        (augmentation, data_augmentation.show),
+        (weights, data_weights.show),
+    ):
+        if tab.open:
+            with tab, page.guard():
+                if names:
+                    show(about, split, names)
+                else:
+                    tell_empty(split, scheme)
     if statistics.open:
         with statistics, page.guard():
             data_statistics.show(about, scheme)
-    if augmentation.open:
-        with augmentation, page.guard():
-            data_augmentation.show(about, split, names)
-    if weights.open:
-        with weights, page.guard():
-            data_weights.show(about, split, names)
     for generator in more:
         if generator.open:
             with generator, page.guard():

@@ -47,6 +47,14 @@ def tell_unknown(label: str, options: list[str], key: str) -> None:
         st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
 
 
+def tell_empty(split: str, scheme: str) -> None:
+    """Say that a split holds no image, as validation under the scheme "all"."""
+    st.info(
+        f"Scheme {scheme} leaves no image for {split}: choose another scheme or split.",
+        icon=":material/info:",
+    )
+
+
 def set_names(names: list[str], key: str) -> list[str]:
     """The data sets to choose from, and the generated ones that were made or that a link names."""
     asked = st.query_params.get(key, "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ui import evaluate_jobs, evaluate_more, evaluate_words, page, segment_input
-from ui.choice import choose
+from ui.choice import choose, tell_empty
 from unet_core import checkpoint, datasets, landscape, matching
 from unet_core.config import ModelConfig
 
@@ -81,6 +81,8 @@ def choose_what(key: str) -> Choice | None:
             width=150,
         )
     images = len(datasets.sample_names(data, split, scheme=scheme))
+    if not images:
+        tell_empty(split, scheme)
     return Choice(model, config, data, split, scheme, images)
 
 

@@ -231,17 +231,15 @@ def load(config: TrainConfig) -> TrainingData:
             if one.labels_HW is not None
         ]
 
-    known = examples(train)
+    known, held_out = examples(train), examples(val)
     labels = [one.labels_HW for one in known]
-    most = max(int(one.max()) for one in labels)
+    most = max(int(one.labels_HW.max()) for one in known + held_out)
     if about.labels == "classes" and most >= len(outputs):
         raise ValueError(
             f"{config.data} says that it has {len(outputs)} classes, but a label is {most}"
         )
     shares = _class_shares(config, labels, len(outputs)) if config.balance else ()
-    return TrainingData(
-        config, model_config, known, examples(val), find_places(config, labels), shares
-    )
+    return TrainingData(config, model_config, known, held_out, find_places(config, labels), shares)
 
 
 def _samples(config: TrainConfig, split: str) -> Iterator[datasets.Sample]:

@@ -48,7 +48,7 @@ SETS = {
         labels="instances",
         classes=("background", "nucleus"),
         licence="CC0 1.0 (BBBC038, Broad Bioimage Benchmark Collection): free for any use.",
-        schemes=("stardist", "every-20th", "fraction"),
+        schemes=("stardist", "every-20th", "fraction", "all"),
         default_scheme="stardist",
         remotes=(
             Remote(
@@ -73,7 +73,7 @@ SETS = {
         "doi 10.1371/journal.pbio.1000502.",
         must_accept=True,
         splits=("train", "val", "test", "unlabelled"),
-        schemes=("sections", "13-2-28", "fraction"),
+        schemes=("sections", "13-2-28", "fraction", "all"),
         default_scheme="sections",
         pixel_size_um=0.004,
         remotes=tuple(
@@ -100,7 +100,7 @@ SETS = {
         labels="instances",
         classes=("background", "nucleus"),
         licence="Made here: free for any use.",
-        schemes=("fraction", "every-20th"),
+        schemes=("fraction", "every-20th", "all"),
         default_scheme="fraction",
         is_synthetic=True,
     ),
@@ -112,7 +112,7 @@ SETS = {
         labels="classes",
         classes=("background", "line", "ellipse"),
         licence="Made here: free for any use.",
-        schemes=("fraction", "every-20th", "leaky"),
+        schemes=("fraction", "every-20th", "all", "leaky"),
         default_scheme="fraction",
         is_synthetic=True,
     ),

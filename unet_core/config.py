@@ -212,7 +212,8 @@ class TrainConfig(Settings):
     scheme: str = option(
         "default",
         "How training images are divided into training and validation; "
-        "default is the data set's own, leaky shows a mistake: it validates on training images.",
+        "default is the data set's own; all keeps none for validation, to train once more when "
+        "everything is chosen; leaky shows a mistake: it validates on training images.",
         group="Data",
     )
     val_images: int = option(
@@ -390,7 +391,8 @@ class TrainConfig(Settings):
     )
     patience: int = option(
         0,
-        "Stop when validation has not improved for this many epochs; 0 is off.",
+        "Stop when validation has not improved for this many epochs; 0 is off, as it is without "
+        "validation images.",
         group="Training",
         low=0,
     )

@@ -83,7 +83,7 @@ def sample_names(name: str, split: str, *, scheme: str | None = None) -> list[st
     """The samples of a split in their fixed order.
 
     An image is in one split only, but for the scheme "leaky": it is there to show what happens
-    when validation images are trained on, too.
+    when validation images are trained on, too. The scheme "all" has no validation images.
 
     Raises:
         ValueError: unknown set, split or scheme; not downloaded; a file without its partner.
@@ -258,6 +258,8 @@ def _divide(name: str, scheme: str) -> dict[str, list[tuple[str, str]]]:
 
 def _validation_indices(scheme: str, count: int) -> set[int]:
     """Which of the sorted training images validate; never all of them."""
+    if scheme == "all":  # to train once more, when validation images have chosen everything
+        return set()
     if scheme == "every-20th":  # Segmentation with U-Net, DL for computer vision
         return set(range(19, count, 20))
     if scheme == "sections":  # neighbours in depth look alike: a block, not single sections

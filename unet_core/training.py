@@ -179,10 +179,13 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
             raise Stopped
 
     recorder.update(phase="tuning", seconds_left=None)
-    recorder.say("Choosing thresholds on the validation images.")
-    trained = checkpoint.load(path, device=config.device)
     scheme = datasets.resolve_scheme(config.data, config.scheme)
     names = datasets.sample_names(config.data, "val", scheme=scheme)
+    if names:
+        recorder.say("Choosing thresholds on the validation images.")
+    else:
+        recorder.say("There are no validation images to choose thresholds on: the usual ones stay.")
+    trained = checkpoint.load(path, device=config.device)
     answers = predictions.predict_each(
         trained,
         config.data,

@@ -64,7 +64,7 @@ def open_data(**query: str) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(one.value for one in [*app.markdown, *app.caption, *app.subheader])
+    return "\n".join(one.value for one in [*app.markdown, *app.caption, *app.subheader, *app.info])
 
 
 def cards(app: AppTest) -> list[str]:
@@ -552,6 +552,20 @@ def test_statistics_move_images_when_the_scheme_changes(small_dsb: Path) -> None
     assert list(app.table[0].value.loc["Images"]) == ["24", "1", "5"]
     app.selectbox(key="scheme").set_value("fraction").run()
     assert list(app.table[0].value.loc["Images"]) == ["21", "4", "5"]
+
+
+@pytest.mark.parametrize("tab", ["Overview", "Sample", "Augmentation", "Weight map"])
+def test_a_split_without_images_is_told_in_a_sentence(small_dsb: Path, tab: str) -> None:
+    app = open_data(tab=tab, scheme="all", split="val")
+    assert "Scheme all leaves no image for val: choose another scheme or split." in words(app)
+    assert not app.exception
+    app.selectbox(key="scheme").set_value("stardist").run()
+    assert "leaves no image" not in words(app)
+
+
+def test_statistics_of_a_scheme_without_validation_leave_it_out(small_dsb: Path) -> None:
+    app = settle(open_data(tab="Statistics", scheme="all"), "statistics", "dsb2018")
+    assert list(app.table[0].value.loc["Images"]) == ["25", "5"]
 
 
 # --- what the page costs -------------------------------------------------------------------------

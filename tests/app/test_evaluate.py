@@ -308,6 +308,14 @@ def test_what_cannot_be_measured_is_refused_before_it_starts(model: str) -> None
     assert "is not on this computer yet" in found
 
 
+@pytest.mark.parametrize(("task", "start"), [("", "evaluate"), ("Tune thresholds", "tune")])
+def test_a_split_without_images_is_told_and_cannot_start(model: str, task: str, start: str) -> None:
+    chosen = {"task": task} if task else {}
+    app = open_page(model=model, set="synthetic-nuclei", scheme="all", **chosen)
+    assert "Scheme all leaves no image for val: choose another scheme or split." in texts(app)
+    assert app.button(key=f"start-{start}").disabled
+
+
 def test_the_landscape_shows_its_best_point_and_its_plateau(
     world: dict[str, Any], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -376,6 +376,20 @@ def test_the_notebooks_sections_are_its_test_and_all_others_train_or_validate(
     assert sorted(found[found["split"] == "test"]["image"]) == sorted(splits[2])
 
 
+@pytest.mark.parametrize("name", ["synthetic-nuclei", "synthetic-shapes", "dsb2018", "isbi2012"])
+def test_the_scheme_all_trains_on_what_would_validate_and_never_on_test(
+    name: str, real_data: Path
+) -> None:
+    splits = ("train", "val", "test")
+    usual, every = (
+        {split: datasets.sample_names(name, split, scheme=scheme) for split in splits}
+        for scheme in ("default", "all")
+    )
+    assert sorted(every["train"]) == sorted(usual["train"] + usual["val"])
+    assert (every["val"], every["test"]) == ([], usual["test"])
+    assert datasets.used_in(name, "all", usual["val"][0]) == "train"
+
+
 def test_the_leaky_scheme_trains_on_its_validation_images_and_never_on_test() -> None:
     train, val, test = (
         set(datasets.sample_names("synthetic-shapes", split, scheme="leaky"))

@@ -281,6 +281,19 @@ def test_a_saved_state_that_would_run_code_is_not_loaded(tiny: TrainConfig) -> N
     assert not (run.path / "evil").exists()
 
 
+def test_without_validation_images_the_last_epoch_is_kept_and_nothing_chooses(
+    tiny: TrainConfig,
+) -> None:
+    run = runs.create(tiny.replace(scheme="all", patience=1))
+    training.train(run)
+    assert run.status().state == "finished"
+    assert run.status().best_epoch == run.status().epoch == tiny.epochs
+    assert all(row["val_loss"] is None for row in run.metrics().rows)
+    trained = checkpoint.load(run.path / "best.safetensors")
+    assert trained.config.tuned_on == ""
+    assert "no validation images to choose thresholds on" in run.log()
+
+
 # Failing --------------------------------------------------------------------------
 
 
