@@ -208,9 +208,9 @@ def _wait_for_costs(costs: "Future[Costs]") -> None:
 @page.guard()
 def _draw_costs(costs: "Future[Costs]") -> None:
     chosen, found = costs.result()
-    left, right = st.columns(2)
-    left.metric("Time", run_state.roughly(found.seconds), help=TIME)
-    right.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB")
+    with st.container(horizontal=True, gap="medium"):  # which wraps, where columns would cut
+        st.metric("Time", run_state.roughly(found.seconds), help=TIME, width="content")
+        st.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB", width="content")
     st.caption(f"On {chosen.title}: {chosen.reason}.")
 
 
