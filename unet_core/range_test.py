@@ -237,8 +237,8 @@ def _read(lrs: np.ndarray, losses: list[float], diverged: float | None) -> Sugge
 
 
 def show_rate(lr: float) -> str:
-    """A learning rate as people write it: 0.3, 10, 3e-3, 2.7e-5."""
-    if 0.1 <= lr < 1000:
+    """A learning rate as people write it: 10, 0.3, 0.03, 0.0072, 2.7e-5."""
+    if 0.001 <= lr < 1000:
         return f"{lr:.2g}"
     mantissa, _, exponent = f"{lr:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

@@ -104,10 +104,10 @@ def test_a_link_shows_a_test_that_goes_with_its_curve_so_far_and_stops_it(alive:
 
 
 def test_one_click_takes_the_rate_into_the_form_and_its_command(job: jobs.Job) -> None:
-    finish(job, 0.004, "4e-3 is about a tenth of 4e-2")
+    finish(job, 0.004, "0.004 is about a tenth of 0.04")
     app = open_train(**{run_range.LINK: job.id})
-    assert "4e-3 is about a tenth of 4e-2. Safe: 4e-4 to 1.2e-2." in texts(app)
-    assert app.button(key="lr-test-use").label == "Use 4e-3"
+    assert "0.004 is about a tenth of 0.04. Safe: 4e-4 to 0.012." in texts(app)
+    assert app.button(key="lr-test-use").label == "Use 0.004"
     app.button(key="lr-test-use").click().run()
     assert app.number_input(key=LR).value == 0.004
     assert "--set lr=0.004" in app.code[0].value

@@ -155,7 +155,7 @@ def test_mismatched_and_falling_rates_are_refused() -> None:
 
 def test_rates_are_written_as_people_write_them() -> None:
     rates = (1e-6, 2.7e-5, 3e-3, 0.05, 0.1, 0.3, 2.7, 10.0)
-    texts = ["1e-6", "2.7e-5", "3e-3", "5e-2", "0.1", "0.3", "2.7", "10"]
+    texts = ["1e-6", "2.7e-5", "0.003", "0.05", "0.1", "0.3", "2.7", "10"]
     assert [show_rate(rate) for rate in rates] == texts
 
 
