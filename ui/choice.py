@@ -55,6 +55,25 @@ def tell_empty(split: str, scheme: str) -> None:
     )
 
 
+def show_steps(names: list[str], sample: str) -> None:
+    """Buttons to the sample before and the one behind, for the choice with the key "sample"."""
+    at = names.index(sample)
+    for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
+        st.button(
+            "",
+            icon=f":material/{icon}:",
+            help=f"{words} image ({at + 1} of {len(names)} is shown)",
+            key=f"go{step}",
+            disabled=not 0 <= at + step < len(names),
+            on_click=_go_to,
+            args=(names[(at + step) % len(names)],),
+        )
+
+
+def _go_to(sample: str) -> None:
+    st.session_state["sample"] = sample
+
+
 def set_names(names: list[str], key: str) -> list[str]:
     """The data sets to choose from, and the generated ones that were made or that a link names."""
     asked = st.query_params.get(key, "")

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from ui import page, pictures, viewer
-from ui.choice import choose, tell_unknown
+from ui.choice import choose, show_steps, tell_unknown
 from unet_core import datasets, images, overlay, targets, weight_map
 from unet_core.catalogue import DataSet
 
@@ -81,22 +81,8 @@ def choose_sample(about: DataSet, names: list[str]) -> str:
         sample = st.select_slider("Section", names, key="sample", bind="query-params", width=300)
     else:
         sample = choose("Sample", names, "sample", width=300)
-    at = names.index(sample)
-    for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
-        st.button(
-            "",
-            icon=f":material/{icon}:",
-            help=f"{words} image ({at + 1} of {len(names)} is shown)",
-            key=f"go{step}",
-            disabled=not 0 <= at + step < len(names),
-            on_click=_go_to,
-            args=(names[(at + step) % len(names)],),
-        )
+    show_steps(names, sample)
     return sample
-
-
-def _go_to(sample: str) -> None:
-    st.session_state["sample"] = sample
 
 
 def _choose_look(about: DataSet, *, has_labels: bool) -> Look:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui import cache, page
 from ui.choice import choose as choose_one
-from ui.choice import set_names
+from ui.choice import set_names, show_steps
 from ui.segment_upload import choose_upload
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import checkpoint, datasets, export, images, instances, runs
@@ -63,22 +63,8 @@ def _choose_sample() -> Chosen:
     split = choose_one("Split", splits, "split", default="test", width=130)
     names = datasets.sample_names(name, split)
     sample = choose_one("Sample", names, "sample", width="stretch")
-    at = names.index(sample)
-    for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
-        st.button(
-            "",
-            icon=f":material/{icon}:",
-            help=f"{words} sample",
-            key=f"go{step}",
-            disabled=not 0 <= at + step < len(names),
-            on_click=_show_sample,
-            args=(names[(at + step) % len(names)],),
-        )
+    show_steps(names, sample)
     return load_sample(name, split, sample)
-
-
-def _show_sample(sample: str) -> None:
-    st.session_state["sample"] = sample
 
 
 def load_sample(name: str, split: str, sample: str) -> Chosen:
