@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from unet_core.config import Settings
+from unet_core.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from unet_core.config import Settings, TrainConfig, option
+from unet_core.config import TrainConfig
+from unet_core.settings import Settings, option
 
 MOST_LEVELS = 8
 MOST_SIDE = 4096

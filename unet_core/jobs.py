@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unet_core import records, runs
-from unet_core.config import Settings
+from unet_core.settings import Settings
 from unet_core.slots import GRACE_SECONDS
 
 PATIENCE_SECONDS = 2.0  # a process writes its end before it lets go of the lock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unet_core.config import Settings, option
+from unet_core.settings import Settings, option
 
 N_COLOURS = 6  # of the outlines in `mark`
 

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from unet_core.config import Settings, TrainConfig, option
+from unet_core.config import TrainConfig
 from unet_core.device import Device
 from unet_core.engine import Training
 from unet_core.records import finite
+from unet_core.settings import Settings, option
 
 SMOOTHING = 0.7  # of the old value that an exponential average keeps: the last three steps or so
 DIVERGED = 4.0  # times the best smoothed loss

@@ -5,7 +5,8 @@ import shlex
 from dataclasses import dataclass
 
 from unet_core import __version__, images
-from unet_core.config import ModelConfig, Segmentation, Settings, option
+from unet_core.config import ModelConfig, Segmentation
+from unet_core.settings import Settings, option
 
 SMALLEST_WINDOW = 16  # pixels: smaller ones take for ever and see nothing
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from unet_core.config import Settings, option
+from unet_core.settings import Settings, option
 
 SET = "synthetic-shapes"
 BACKGROUND, LINE, ELLIPSE = range(3)

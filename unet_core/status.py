@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from unet_core import slots
-from unet_core.config import Settings, TrainConfig
+from unet_core.config import TrainConfig
 from unet_core.records import write_json
+from unet_core.settings import Settings
 
 ALIVE = ("queued", "running")
 STATES = (*ALIVE, "finished", "stopped", "failed", "lost")

@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # A module of a higher level may import those of lower levels and of its own, without a circle.
 LEVELS = {
-    1: "catalogue config presets published",
+    1: "catalogue config presets published settings",
     2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
     "weight_map augment model losses metrics matching connectomics instances measure patches "
     "pixel_scores object_groups "
@@ -30,7 +30,7 @@ WITHOUT_TORCH = (
     "archive catalogue config presets cache device calibration formats stacks truth images "
     "class_map synthetic shapes matching instances measure weight_map samples datasets download "
     "statistics records slots status runs jobs overlay export checkpoint targets patches patch_set "
-    "published anatomy connectomics recipe"
+    "published anatomy connectomics recipe settings"
 ).split()
 
 # The parts of the app: each may import itself and what stands to its right.
