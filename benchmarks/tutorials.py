@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ PLAIN = Segmentation(method="components", fill_holes=False)
 MULTIPLE = 16  # the notebook crops its test images to multiples of it
 
 
-def notebook(trained: Trained, chooser: Trained) -> dict[str, Any]:
+def notebook(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     """Mean F1 of the images at IoU .5, all 50 and those that the printed loop may have scored."""
     config = trained.config
     found: dict[str, list[Pair]] = {"exact": [], "chosen on validation": []}
@@ -38,7 +39,7 @@ def notebook(trained: Trained, chooser: Trained) -> dict[str, Any]:
     for sample in samples(trained, "test"):
         height, width = (side // MULTIPLE * MULTIPLE for side in sample.image_HW.shape)
         is_cut.append(sample.image_HW.shape != (height, width))
-        prob_CHW = inference.predict(trained, sample.image_HW[:height, :width])
+        prob_CHW = inference.predict(trained, sample.image_HW[:height, :width], **view.options)
         decoded = targets.decode(prob_CHW, config.train.target, config.train.boundary)
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
@@ -59,7 +60,7 @@ def notebook(trained: Trained, chooser: Trained) -> dict[str, Any]:
     return result
 
 
-def dl4mia(trained: Trained, chooser: Trained) -> dict[str, Any]:
+def dl4mia(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     """Mean AP of the images at IoU .5, and the mean of their accuracies over three classes."""
     train = trained.config.train
     settings = {
@@ -69,7 +70,7 @@ def dl4mia(trained: Trained, chooser: Trained) -> dict[str, Any]:
     counts: dict[str, list[matching.Counts]] = {name: [] for name in settings}
     accuracies = []
     for sample in samples(trained, "test"):
-        prob_CHW = inference.predict(trained, sample.image_HW)
+        prob_CHW = inference.predict(trained, sample.image_HW, **view.options)
         classes_HW = targets.encode(sample.labels_HW, train.target, train.boundary)
         accuracies.append(float((prob_CHW.argmax(0) == classes_HW).mean()))
         decoded = targets.decode(prob_CHW, train.target, train.boundary)
@@ -88,12 +89,12 @@ def dl4mia(trained: Trained, chooser: Trained) -> dict[str, Any]:
     return {**scores, "three_class_accuracy_by_image": mean(accuracies), "images": len(accuracies)}
 
 
-def membranes(trained: Trained, chooser: Trained) -> dict[str, Any]:
+def membranes(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     """Mean IoU of the two classes and accuracy, at .5 and where validation chose; V_rand."""
     data = trained.config.train.data
-    curve = evaluation.evaluate(chooser, data, "val")["pixels"]["curve"]
+    curve = evaluation.evaluate(chooser, data, "val", view=view)["pixels"]["curve"]
     index = int(np.argmax([row["mean_iou"] for row in curve]))
-    document = evaluation.evaluate(trained, data, "test")
+    document = evaluation.evaluate(trained, data, "test", view=view)
     pixels = document["pixels"]
     return {
         "images": document["images"],
@@ -104,10 +105,10 @@ def membranes(trained: Trained, chooser: Trained) -> dict[str, Any]:
     }
 
 
-def shapes(trained: Trained, _chooser: Trained) -> dict[str, Any]:
+def shapes(trained: Trained, _chooser: Trained, view: View) -> dict[str, Any]:
     """Mean IoU over the classes on patches, and on whole images by a sliding window."""
     train = trained.config.train
-    view = View(window=train.crop_size)
+    view = replace(view, window=train.crop_size)
     document = evaluation.evaluate(trained, train.data, "test", view=view, n_patches=train.patches)
     pixels = document["pixels"]
     return {
@@ -118,7 +119,7 @@ def shapes(trained: Trained, _chooser: Trained) -> dict[str, Any]:
     }
 
 
-PROTOCOLS: dict[str, Callable[[Trained, Trained], dict[str, Any]]] = {
+PROTOCOLS: dict[str, Callable[[Trained, Trained, View], dict[str, Any]]] = {
     "notebook-binary": notebook,
     "notebook-boundary": notebook,
     "dl4mia": dl4mia,
@@ -149,10 +150,13 @@ def main() -> None:
         default=["isbi-valid=membranes", "shapes=shapes"],
         help=f"{', '.join(PROTOCOLS)}; without any the shipped networks are measured",
     )
+    parser.add_argument("--rotations", type=int, default=0, help="average over so many rotations")
+    arguments = parser.parse_args()
+    view = View(rotations=arguments.rotations)
     os.environ["UNET_DATA"] = str(record.data_folder())
     path = record.RESULTS / "tutorials.json"
     numbers = json.loads(path.read_text())["numbers"] if path.exists() else {}
-    for one in parser.parse_args().runs:
+    for one in arguments.runs:
         tutorial, _, name = one.partition("=")
         protocol = PROTOCOLS.get(tutorial.partition(":")[0])
         if protocol is None:
@@ -164,7 +168,8 @@ def main() -> None:
             "parameters": sum(weight.numel() for weight in trained.network.parameters()),
             "channels": list(trained.config.train.channels),
             "epochs": trained.config.train.epochs,
-            **protocol(trained, chooser),
+            "rotations": view.rotations,
+            **protocol(trained, chooser, view),
         }
     record.save("tutorials", numbers)
 
