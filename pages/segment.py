@@ -49,13 +49,11 @@ NOTHING_YET = (
 
 def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Prediction:
     """The network's answer; while one waits, what is being done and for about how long."""
-    how = asdict(treatment)
-    if cache.is_predicted(chosen.pixels_sha256, model.sha256, **how):
-        return cache.prediction(chosen.pixels_HW, chosen.pixels_sha256, model.name, **how)
+    asked = (chosen.pixels_HW, chosen.pixels_sha256, model.name, treatment)
+    if cache.is_predicted(chosen.pixels_sha256, model.sha256, treatment):
+        return cache.prediction(*asked)
     n_pixels = chosen.pixels_HW.size * treatment.scale**2
-    seconds = cache.expected_seconds(
-        n_pixels, model.sha256, flips=treatment.flips, window=treatment.window
-    )
+    seconds = cache.expected_seconds(n_pixels, model.sha256, treatment)
     about = f", about {max(1, round(seconds))} s" if seconds else ""
     place = st.empty()
 
@@ -67,9 +65,7 @@ def predict(chosen: Chosen, model: Model, treatment: Treatment) -> export.Predic
             place.progress(done / total, f"Tile {done} of {total}, about {left:.0f} s left")
 
     with st.spinner(f"The network looks at {n_pixels / 1e6:.2g} megapixels{about} …"):
-        found = cache.prediction(
-            chosen.pixels_HW, chosen.pixels_sha256, model.name, **how, on_progress=tell
-        )
+        found = cache.prediction(*asked, on_progress=tell)
     place.empty()
     return found
 

@@ -17,6 +17,7 @@ import numpy as np
 import streamlit as st
 
 from ui import pictures
+from ui.segment_values import Treatment
 from unet_core import checkpoint, datasets, export, images
 
 if TYPE_CHECKING:  # it imports torch
@@ -28,7 +29,7 @@ T = TypeVar("T")
 MEGABYTE = 1_000_000
 
 _one_at_a_time = threading.Lock()
-_seconds_per_pixel: dict[tuple[str, bool, int], float] = {}
+_seconds_per_pixel: dict[Hashable, float] = {}
 
 
 class Shelf:
@@ -152,39 +153,35 @@ def prediction(
     pixels_HW: np.ndarray,
     pixels_sha256: str,
     model: str,
+    treatment: Treatment,
     *,
-    scale: float,
-    invert: bool,
-    flips: bool,
-    window: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> export.Prediction:
-    """The network's answer for an image. Options as in `Recipe`.
+    """The network's answer for an image.
 
     One image at a time goes through a network in this process: a class that presses the same
     button waits in line, and memory does not run out.
     """
     sha256 = model_sha256(model)
-    key = (pixels_sha256, sha256, scale, invert, flips, window)
 
     def run() -> export.Prediction:
         with _one_at_a_time:
             trained = _trained(model, sha256)
             start = time.perf_counter()
-            found = export.predict(
-                trained,
-                pixels_HW,
-                scale=scale,
-                invert=invert,
-                flips=flips,
-                window=window,
-                on_progress=on_progress,
-            )
+            options = dataclasses.asdict(treatment)
+            found = export.predict(trained, pixels_HW, **options, on_progress=on_progress)
             seconds = time.perf_counter() - start
-            _seconds_per_pixel[sha256, flips, window] = seconds / (pixels_HW.size * scale**2)
+            _seconds_per_pixel[_effort(sha256, treatment)] = seconds / (
+                pixels_HW.size * treatment.scale**2
+            )
             return found
 
-    return shelf("probabilities").get(key, run)
+    return shelf("probabilities").get((pixels_sha256, sha256, treatment), run)
+
+
+def _effort(model_sha256: str, treatment: Treatment) -> Hashable:
+    """What decides how long a pixel takes."""
+    return model_sha256, treatment.flips, treatment.rotations, treatment.window
 
 
 def features(pixels_HW: np.ndarray, pixels_sha256: str, model: str, block: str) -> "Features":
@@ -213,25 +210,17 @@ def stretched(pixels_HW: np.ndarray, pixels_sha256: str, model: str) -> "Answers
     return shelf("stretched").get((pixels_sha256, sha256), run)
 
 
-def is_predicted(
-    pixels_sha256: str,
-    model_sha256: str,
-    *,
-    scale: float,
-    invert: bool,
-    flips: bool,
-    window: int = 0,
-) -> bool:
+def is_predicted(pixels_sha256: str, model_sha256: str, treatment: Treatment) -> bool:
     """Whether `prediction` would answer at once."""
-    key = (pixels_sha256, model_sha256, scale, invert, flips, window)
-    return key in shelf("probabilities")
+    return (pixels_sha256, model_sha256, treatment) in shelf("probabilities")
 
 
-def expected_seconds(
-    n_pixels: float, model_sha256: str, *, flips: bool, window: int = 0
-) -> float | None:
-    """How long the network will take for so many pixels, from its last image; None at first."""
-    rate = _seconds_per_pixel.get((model_sha256, flips, window))
+def expected_seconds(n_pixels: float, model_sha256: str, treatment: Treatment) -> float | None:
+    """How long the network will take for so many pixels, from its last image; None at first.
+
+    The pixels are those that it sees, after scaling.
+    """
+    rate = _seconds_per_pixel.get(_effort(model_sha256, treatment))
     return None if rate is None else rate * n_pixels
 
 

@@ -47,8 +47,8 @@ def show(document: Document) -> None:
     _show_table(document, table, known)
     text = "A dash: no object there, and none found. " if "f1" in known else ""
     text += "*Open* shows the image in Segment with this model and these settings."
-    if document.get("rotations") or document.get("crop_multiple"):
-        text += " There the image is whole and not rotated, so its score may differ a little."
+    if document.get("crop_multiple"):
+        text += " There the image is whole, so its score may differ a little."
     st.caption(("Scores of objects at IoU 0.50. " if "f1" in known else "") + text)
 
 
@@ -110,8 +110,7 @@ def query(document: Document, sample: str) -> dict[str, str]:
     asked = {"input": "Sample", "set": data, "split": split, "sample": sample}
     asked |= {"model": document["model"]}
     asked |= {name: _as_text(value) for name, value in settings.items()}
-    if document.get("window"):
-        asked["window"] = str(document["window"])
+    asked |= {name: str(document[name]) for name in ("rotations", "window") if document.get(name)}
     return asked | ({"flips": "true"} if document.get("flips") else {})
 
 

@@ -6,12 +6,13 @@ import streamlit as st
 
 from ui import forms, segment_input
 from unet_core.config import ModelConfig, Segmentation
+from unet_core.recipe import MOST_ROTATIONS
 
 # The number fields: the flag of the command, label, largest value, help. 0 is off.
 LOOKING = {
     "rotations": (
         "Average over rotations",
-        36,
+        MOST_ROTATIONS,
         "That many rotations by equal angles; Ronneberger and others took 7. 0 is off. "
         "Not together with a sliding window.",
     ),

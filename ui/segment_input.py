@@ -15,7 +15,7 @@ from ui.segment_upload import choose_upload
 from ui.segment_values import Chosen, Model, Treatment
 from unet_core import checkpoint, datasets, export, images, instances, runs
 from unet_core.class_map import ClassMap
-from unet_core.recipe import Recipe
+from unet_core.recipe import MOST_ROTATIONS, Recipe
 
 SIZES = ("as it is", "by object diameter", "by factor")
 SCALES = (0.05, 20.0)
@@ -130,6 +130,7 @@ def _choose_treatment(model: Model | None) -> Treatment:
             ("inverted", state.get("invert")),
             ("resized", state.get("size", SIZES[0]) != SIZES[0]),
             ("flips", state.get("flips")),
+            (f"{state.get('rotations')} rotations", state.get("rotations")),
             ("sliding window", state.get("window", NO_WINDOW) != NO_WINDOW),
         )
         if is_on
@@ -156,7 +157,19 @@ def _choose_treatment(model: Model | None) -> Treatment:
             bind="query-params",
             help=about["window"],
         )
-    return Treatment(invert, scale, flips, 0 if window == NO_WINDOW else int(window))
+        rotations = st.number_input(
+            "Average over rotations",
+            min_value=0,
+            max_value=MOST_ROTATIONS,
+            value=0,
+            key="rotations",
+            bind="query-params",
+            disabled=window != NO_WINDOW,
+            help=about["rotations"],
+        )
+    if window != NO_WINDOW:
+        return Treatment(invert, scale, flips, window=int(window))
+    return Treatment(invert, scale, flips, rotations)
 
 
 def _choose_scale(model: Model | None, help: str) -> float:

@@ -60,4 +60,5 @@ class Treatment:
     invert: bool = False
     scale: float = 1.0
     flips: bool = False
+    rotations: int = 0
     window: int = 0

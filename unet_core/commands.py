@@ -17,7 +17,7 @@ from unet_core.runs import Run
 if TYPE_CHECKING:
     from unet_core.predictions import View
 
-INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips", "window")
+INPUT_OPTIONS = ("plane", "channel", "invert", "scale", "flips", "rotations", "window")
 
 
 def show(arguments: argparse.Namespace, document: Any, lines: list[str]) -> None:

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
@@ -59,13 +59,12 @@ def predict(
     trained: "Trained",
     pixels_HW: np.ndarray,
     *,
-    scale: float = 1.0,
-    invert: bool = False,
-    flips: bool = False,
-    window: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> Prediction:
-    """Run the network on raw pixels, the part that takes seconds. Options as in `Recipe`.
+    """Run the network on raw pixels, the part that takes seconds.
+
+    The options are those of `inference.predict`, which stand in a `Recipe`, too.
 
     An image without any contrast is not shown to the network, which might see things in it:
     everything is background then.
@@ -77,15 +76,7 @@ def predict(
         prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
         prob_CHW[0] = targets.is_softmax(config.target)
     else:
-        prob_CHW = inference.predict(
-            trained,
-            pixels_HW,
-            scale=scale,
-            invert=invert,
-            flips=flips,
-            window=window,
-            on_progress=on_progress,
-        )
+        prob_CHW = inference.predict(trained, pixels_HW, **options, on_progress=on_progress)
     classes = (
         class_map.find(prob_CHW, trained.config.outputs) if config.target == "classes" else None
     )
@@ -113,6 +104,7 @@ def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmen
         scale=recipe.scale,
         invert=recipe.invert,
         flips=recipe.flips,
+        rotations=recipe.rotations,
         window=recipe.window,
     )
     return find_objects(prediction, recipe.segmentation)

@@ -20,6 +20,7 @@ from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig
 from unet_core.losses import probabilities
 from unet_core.model import UNet
+from unet_core.recipe import MOST_ROTATIONS
 from unet_core.targets import is_softmax
 
 WHOLE_PIXELS = 1_500_000  # larger images are tiled: the activations stay below about 2 GB
@@ -207,8 +208,8 @@ def _turn(
     on_progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     """The mean of the answers to the image turned by equal angles, each turned back."""
-    if not 1 <= rotations <= 36:
-        raise ValueError(f"rotations must be between 0 and 36, got {rotations}")
+    if not 1 <= rotations <= MOST_ROTATIONS:
+        raise ValueError(f"rotations must be between 0 and {MOST_ROTATIONS}, got {rotations}")
     height, width = norm_HW.shape
     # So much around it that no corner is ever turned out of the picture.
     around = ceil((hypot(height, width) - min(height, width)) / 2)

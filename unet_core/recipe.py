@@ -9,6 +9,7 @@ from unet_core.config import ModelConfig, Segmentation
 from unet_core.settings import Settings, option
 
 SMALLEST_WINDOW = 16  # pixels: smaller ones take for ever and see nothing
+MOST_ROTATIONS = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,13 @@ class Recipe(Settings):
     flips: bool = option(
         False, "Average over the 8 flips and rotations: a little better, 8 times slower."
     )
+    rotations: int = option(
+        0,
+        "Average over that many rotations by equal angles; Ronneberger and others took 7. 0 is "
+        "off. Not together with a sliding window.",
+        low=0,
+        high=MOST_ROTATIONS,
+    )
     window: int = option(
         0,
         "Slide a square of this many pixels over the image by half its side, show each to the "
@@ -54,6 +62,11 @@ class Recipe(Settings):
             )
         if 0 < self.window < SMALLEST_WINDOW:
             raise ValueError(f"window must be 0 or at least {SMALLEST_WINDOW}, got {self.window}")
+        if self.window and self.rotations:
+            raise ValueError(
+                "window and rotations do not go together: leave one out, "
+                f"got {self.window} and {self.rotations}"
+            )
         channel = self.channel
         if channel not in (None, "grey") and not (isinstance(channel, int) and channel >= 0):
             raise ValueError(f"channel must be a number from 0, or grey, got {channel!r}")
@@ -78,6 +91,7 @@ class Recipe(Settings):
             "invert": self.invert or None,
             "scale": None if self.scale == 1 else self.scale,
             "flips": self.flips or None,
+            "rotations": self.rotations or None,
             "window": self.window or None,
             **chosen,
         }.items():

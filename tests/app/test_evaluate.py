@@ -247,6 +247,8 @@ def test_images_come_worst_first_and_open_with_the_same_score(
     assert numbers(same)["F1"] == f"{scores[worst]:.3f}"
     assert other.slider(key="threshold").value == 0.9
     assert not other.toggle(key="fill_holes").value
+    turned = evaluate_images.query(document | {"rotations": 7}, worst)
+    assert turned == evaluate_images.query(document, worst) | {"rotations": "7"}
 
 
 def test_groups_of_objects_tell_which_are_hardest(world: dict[str, Any], model: str) -> None:

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 
 from ui import cache, segment_result, segment_upload
+from ui.segment_values import Treatment
 from unet_core import checkpoint, datasets, export, instances, matching, runs
 from unet_core.config import Segmentation, TrainConfig
 
@@ -116,9 +117,8 @@ def _expected_from_cache(
 ) -> tuple[int, matching.Counts]:
     found = datasets.load("synthetic-nuclei", "test", sample)
     prediction = cache.prediction(
-        found.image_HW, datasets.pixel_hash(found.image_HW), model,
-        scale=1.0, invert=False, flips=False,
-    )  # fmt: skip
+        found.image_HW, datasets.pixel_hash(found.image_HW), model, Treatment()
+    )
     labels_HW = export.find_objects(prediction, options).labels_HW
     return int(labels_HW.max()), matching.match(found.labels_HW, labels_HW)
 

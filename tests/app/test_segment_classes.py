@@ -109,6 +109,17 @@ def test_a_sliding_window_goes_into_the_command(model: str) -> None:
     assert " --window 64 " in app.code[0].value
 
 
+def test_rotations_go_into_the_command_but_not_beside_a_window(model: str) -> None:
+    asked = {"set": SET, "split": "test", "model": model, "rotations": "3"}
+    app = open_page(**asked)
+    assert not app.error
+    assert " --rotations 3 " in app.code[0].value
+    both = open_page(**asked, window="64")
+    assert not both.error
+    assert both.number_input(key="rotations").disabled
+    assert "--rotations" not in both.code[0].value
+
+
 def test_classes_that_are_not_the_models_are_not_compared_and_both_are_named() -> None:
     chosen = segment_input.load_sample(SET, "test", "shapes-test-000")
     found = ClassMap(np.zeros((64, 96), np.uint8), ("background", "cell"))

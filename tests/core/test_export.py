@@ -91,6 +91,7 @@ def test_a_recipe_comes_back_from_its_file_as_it_was(tmp_path: Path) -> None:
         ({"channel": -1}, "channel"),
         ({"plane": -1}, "plane"),
         ({"scale": 0.0}, "scale"),
+        ({"rotations": 7, "window": 64}, "window and rotations do not go together"),
     ],
 )
 def test_an_impossible_recipe_is_refused(change: dict, told: str) -> None:
@@ -115,6 +116,7 @@ def test_the_digest_knows_every_setting() -> None:
         ("it's; a $(name).tif", {"invert": True, "scale": 1.3}),
         ("stack.tif", {"plane": 2, "flips": True}),
         ("colour.tif", {"channel": 1}),
+        ("turned.tif", {"rotations": 7}),
         ("mix.tif", {"channel": "grey", "segmentation": Segmentation(method="components")}),
     ],
 )
@@ -158,7 +160,9 @@ def test_segment_is_predict_and_then_instances(model: Path, rng: np.random.Gener
 
 
 @pytest.mark.parametrize(
-    "changes", [{"invert": True}, {"scale": 1.5}, {"flips": True}], ids=lambda one: next(iter(one))
+    "changes",
+    [{"invert": True}, {"scale": 1.5}, {"flips": True}, {"rotations": 3}, {"window": 32}],
+    ids=lambda one: next(iter(one)),
 )
 def test_each_treatment_reaches_the_network(
     model: Path, rng: np.random.Generator, changes: dict
