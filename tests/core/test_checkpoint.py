@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from unet_core import checkpoint, runs
 from unet_core.checkpoint import Trained
 from unet_core.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.presets import preset
 
 CONFIG = ModelConfig(
     train=TrainConfig(channels=(4, 8)),
@@ -114,6 +115,12 @@ def test_wrong_files_are_refused_in_one_sentence(
         with pytest.raises(ValueError, match=said) as caught:
             checkpoint.load(tmp_path / f"{name}.safetensors", device="cpu")
         assert "\n" not in str(caught.value)
+
+
+def test_the_recipe_for_nuclei_is_the_one_that_made_the_shipped_network() -> None:
+    card = checkpoint.card("nuclei")
+    assert card is not None
+    assert TrainConfig.from_dict(card["config"]["train"]) == preset("nuclei").config
 
 
 def test_every_shipped_checkpoint_has_a_card_and_loads() -> None:
