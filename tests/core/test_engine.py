@@ -1,11 +1,12 @@
 import copy
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from unet_core import batches, engine
+from unet_core import batches, datasets, engine
 from unet_core.config import ModelConfig, TrainConfig
 from unet_core.device import choose
 from unet_core.model import UNet
@@ -203,6 +204,24 @@ def test_what_does_not_fit_the_data_is_refused() -> None:
                 class_weights=(1.0, 2.0),
             )
         )
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_label_beyond_the_classes_is_refused_wherever_it_is(
+    split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TINY.replace(
+        data="synthetic-shapes:train=8", target="classes", loss="cross-entropy", val_images=0
+    )
+    load, [bad, *_] = datasets.load, datasets.sample_names(config.data, split)
+
+    def load_with_a_mistake(data: str, split: str, sample: str) -> datasets.Sample:
+        found = load(data, split, sample)
+        return replace(found, labels_HW=found.labels_HW + 7) if sample == bad else found
+
+    monkeypatch.setattr(datasets, "load", load_with_a_mistake)
+    with pytest.raises(ValueError, match=r"says that it has 3 classes, but a label is [789]"):
+        batches.load(config)
 
 
 def test_every_image_is_seen_once_in_an_epoch() -> None:
