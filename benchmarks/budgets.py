@@ -15,8 +15,8 @@ from pathlib import Path
 
 import record
 
-from unet_core import checkpoint
-from unet_core.presets import PRESETS
+from unet_core.network import checkpoint
+from unet_core.training.presets import PRESETS
 
 
 def main() -> None:

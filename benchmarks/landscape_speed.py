@@ -10,10 +10,12 @@ import time
 import numpy as np
 import record
 
-from unet_core import checkpoint, evaluation, instances, landscape, predictions
-from unet_core.config import Segmentation
-from unet_core.pairs import Pair
-from unet_core.predictions import Predicted
+from unet_core.base.config import Segmentation
+from unet_core.data.pairs import Pair
+from unet_core.imaging import instances
+from unet_core.network import checkpoint
+from unet_core.scoring import evaluation, landscape, predictions
+from unet_core.scoring.predictions import Predicted
 
 BUDGET_SECONDS = 60
 CHECKED = 4  # cells

@@ -10,8 +10,9 @@ import record
 from scipy import ndimage
 from skimage import measure, segmentation
 
-from unet_core import instances, matching
-from unet_core.config import Segmentation
+from unet_core.base.config import Segmentation
+from unet_core.imaging import instances
+from unet_core.scoring import matching
 
 BUDGET_MS = 60
 CHECKPOINT = record.REPOSITORY / "checkpoints" / "nuclei.safetensors"
@@ -22,7 +23,9 @@ def probabilities(
 ) -> tuple[np.ndarray, np.ndarray, Segmentation, str]:
     """Foreground, boundary, options, and whether they are the shipped model's or blurred truth."""
     if CHECKPOINT.is_file():
-        from unet_core import checkpoint, inference, targets
+        from unet_core.imaging import targets
+        from unet_core.network import checkpoint
+        from unet_core.predict import inference
 
         trained = checkpoint.load("nuclei")
         train = trained.config.train

@@ -18,11 +18,15 @@ from typing import Any
 import numpy as np
 import record
 
-from unet_core import checkpoint, datasets, evaluation, inference, instances, matching, targets
-from unet_core.checkpoint import Trained
-from unet_core.config import Segmentation
-from unet_core.pairs import Pair
-from unet_core.predictions import View
+from unet_core.base.config import Segmentation
+from unet_core.data import datasets
+from unet_core.data.pairs import Pair
+from unet_core.imaging import instances, targets
+from unet_core.network import checkpoint
+from unet_core.network.checkpoint import Trained
+from unet_core.predict import inference
+from unet_core.scoring import evaluation, matching
+from unet_core.scoring.predictions import View
 
 PLAIN = Segmentation(method="components", fill_holes=False)
 MULTIPLE = 16  # the notebook crops its test images to multiples of it

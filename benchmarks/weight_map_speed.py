@@ -7,7 +7,7 @@ import record
 import tifffile
 from scipy import ndimage
 
-from unet_core.weight_map import weight_map
+from unet_core.imaging.weight_map import weight_map
 
 BUDGET_MS = 300  # for one 512x512 section of membranes
 

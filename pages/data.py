@@ -2,19 +2,11 @@
 
 import streamlit as st
 
-from ui import (
-    cache,
-    data_augmentation,
-    data_download,
-    data_generator,
-    data_sample,
-    data_statistics,
-    data_weights,
-    page,
-)
-from ui.choice import choose, set_names, tell_empty
-from unet_core import datasets, shapes
-from unet_core.catalogue import DataSet
+from ui.data import augmentation, download, generator, sample, statistics, weights
+from ui.shared import cache, page
+from ui.shared.choice import choose, set_names, tell_empty
+from unet_core.data import datasets, shapes
+from unet_core.data.catalogue import DataSet
 
 EXPLANATION = """
 A network learns what the data show it, so look at them before you train. People have drawn into
@@ -129,14 +121,13 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
         st.session_state["tab"] = "Sample"
     has_generator = about.name.partition(":")[0] == shapes.SET
-    overview, sample, statistics, augmentation, weights, *more = st.tabs(
-        [*TABS, GENERATOR] if has_generator else TABS, key="tab", bind="query-params"
-    )
+    tabs = st.tabs([*TABS, GENERATOR] if has_generator else TABS, key="tab", bind="query-params")
+    overview_tab, sample_tab, statistics_tab, augmentation_tab, weights_tab, *more = tabs
     for tab, show in (
-        (overview, show_overview),
-        (sample, data_sample.show),
-        (augmentation, data_augmentation.show),
-        (weights, data_weights.show),
+        (overview_tab, show_overview),
+        (sample_tab, sample.show),
+        (augmentation_tab, augmentation.show),
+        (weights_tab, weights.show),
     ):
         if tab.open:
             with tab, page.guard():
@@ -144,13 +135,13 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
                     show(about, split, names)
                 else:
                     tell_empty(split, scheme)
-    if statistics.open:
-        with statistics, page.guard():
-            data_statistics.show(about, scheme)
-    for generator in more:
-        if generator.open:
-            with generator, page.guard():
-                data_generator.show(about, split, scheme)
+    if statistics_tab.open:
+        with statistics_tab, page.guard():
+            statistics.show(about, scheme)
+    for tab in more:
+        if tab.open:
+            with tab, page.guard():
+                generator.show(about, split, scheme)
 
 
 page.setup("Data", EXPLANATION)
@@ -160,7 +151,7 @@ with page.guard():
         about = choose_set()
     if not datasets.is_available(about.name):
         st.markdown(f"**{about.title}.** {about.sentence}")
-        data_download.show(about)
+        download.show(about)
     else:
         with row:
             split, scheme = choose_split(about)

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import evaluate_form, evaluate_jobs, evaluate_result, evaluate_tuning, page
+from ui.evaluate import form, jobs, result, tuning
+from ui.shared import page
 
 EXPLANATION = """
 One image tells little about a model; a whole set tells how good it is, and where it fails.
@@ -27,13 +28,13 @@ TABS = ("Evaluate", "Tune thresholds")
 page.setup("Evaluate", EXPLANATION)
 with page.guard():
     if job_id := st.query_params.get("job"):
-        results = {"evaluate": evaluate_result.show, "tune": evaluate_tuning.show}
-        evaluate_jobs.show(job_id, results)
+        results = {"evaluate": result.show, "tune": tuning.show}
+        jobs.show(job_id, results)
     else:
         evaluate, tune = st.tabs(TABS, key="task", bind="query-params")
         if evaluate.open:
             with evaluate:
-                evaluate_form.show_evaluate()
+                form.show_evaluate()
         if tune.open:
             with tune:
-                evaluate_form.show_tune()
+                form.show_tune()

@@ -1,13 +1,13 @@
 """What this is, what is there, and where to start."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from ui import page
-from unet_core import checkpoint, datasets, runs
+from ui.shared import page, states
+from unet_core.data import datasets
+from unet_core.network import checkpoint
+from unet_core.runs import runs
 
-PIPELINE = Path(page.__file__).parent / "pipeline.html"
+PIPELINE = page.UI / "home" / "pipeline.html"
 RUNS_SHOWN = 5
 
 EXPLANATION = """
@@ -36,15 +36,6 @@ STARTS = (
     ("evaluate", "Evaluate a model", "Score a model on a whole set beside published methods, and "
      "find its best thresholds on validation images."),
 )  # fmt: skip
-
-STATE_ICONS = {
-    "queued": ":material/schedule:",
-    "running": ":material/play_circle:",
-    "finished": ":material/check_circle:",
-    "stopped": ":material/stop_circle:",
-    "failed": ":material/error:",
-    "lost": ":material/help:",
-}
 
 
 def show_starts() -> None:
@@ -135,7 +126,7 @@ def show_run(run: runs.Run) -> None:
     text = f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}"
     if status.state in ("failed", "lost"):
         text = f"{status.state.capitalize()}: {status.reason}"
-    icon, query = STATE_ICONS[status.state], {"run": run.id}
+    icon, query = states.ICONS[status.state], {"run": run.id}
     show_item("train", label=run.id, icon=icon, query=query, text=text)
 
 

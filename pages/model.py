@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import model_facts, model_maps, model_picture, model_start, model_stretch, page
-from unet_core import anatomy
+from ui.model import facts, maps, picture, start, stretch
+from ui.shared import page
+from unet_core.network import anatomy
 
 EXPLANATION = """
 A U-Net first makes an image small, to see what is in it, and then large again, to say where. The
@@ -24,18 +25,18 @@ The address of this page holds the settings: copy it to show somebody the same n
 TABS = ("Layers", "Sizes", "Time and memory", "Feature maps", "Stretching")
 
 page.setup("Model", EXPLANATION)
-design = model_start.choose_design()
+design = start.choose_design()
 if design is not None:
     with page.guard():
         blocks = anatomy.blocks(design)
-        model_facts.show_numbers(design, blocks)
-        model_picture.show(design, blocks)
-        model_facts.show_takeover(design)
-layers, sizes, costs, maps, stretch = st.tabs(TABS, key="part", bind="query-params")
+        facts.show_numbers(design, blocks)
+        picture.show(design, blocks)
+        facts.show_takeover(design)
+layers, sizes, costs, maps_tab, stretch_tab = st.tabs(TABS, key="part", bind="query-params")
 for tab, show in (
-    (layers, model_facts.show_layers),
-    (sizes, model_facts.show_sizes),
-    (costs, model_facts.show_costs),
+    (layers, facts.show_layers),
+    (sizes, facts.show_sizes),
+    (costs, facts.show_costs),
 ):
     if tab.open:
         with tab, page.guard():
@@ -43,9 +44,9 @@ for tab, show in (
                 st.caption("This stands here as soon as the settings above are corrected.")
             else:
                 show(design)
-if maps.open:
-    with maps:
-        model_maps.show()
-if stretch.open:
-    with stretch:
-        model_stretch.show()
+if maps_tab.open:
+    with maps_tab:
+        maps.show()
+if stretch_tab.open:
+    with stretch_tab:
+        stretch.show()

@@ -6,18 +6,14 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from ui import (
-    cache,
-    page,
-    pictures,
-    segment_controls,
-    segment_input,
-    segment_pictures,
-    segment_result,
-)
-from ui.segment_values import Chosen, Model, Treatment
-from unet_core import export, images
-from unet_core.recipe import Recipe, where_tuned
+from ui.segment import controls, input, panels, result
+from ui.shared import cache, html, page, pictures
+from ui.shared.cache import Treatment
+from ui.shared.models import Model
+from ui.shared.uploads import Chosen
+from unet_core.imaging import images
+from unet_core.predict import export
+from unet_core.predict.recipe import Recipe, where_tuned
 
 EXPLANATION = """
 The network says for every pixel how likely it belongs to an object, and how likely to the border
@@ -86,16 +82,16 @@ def make_recipe(
     )
 
 
-def show_download(result: segment_result.Result, treatment: Treatment) -> None:
+def show_download(found: result.Result, treatment: Treatment) -> None:
     """One zip, and the command that makes the same labels."""
-    chosen, model = result.chosen, result.model
-    recipe = make_recipe(chosen, model, treatment, result.options)
+    chosen, model = found.chosen, found.model
+    recipe = make_recipe(chosen, model, treatment, found.options)
 
     def pack() -> bytes:
         return export.archive(
             chosen.stem,
             chosen.pixels_HW,
-            result.segmented,
+            found.segmented,
             recipe,
             pixel_size_um=chosen.pixel_size_um,
             channel_names=model.config.outputs,
@@ -114,7 +110,7 @@ def show_download(result: segment_result.Result, treatment: Treatment) -> None:
     )
     st.caption(
         "Labels, coloured overlay, probabilities, measurements, "
-        + ("class map, " if result.segmented.classes else "")
+        + ("class map, " if found.segmented.classes else "")
         + "recipe"
         + (", the image itself" if chosen.source else "")
         + " and the command that makes equal labels:"
@@ -134,33 +130,33 @@ def show_workbench(
     left, right = st.columns([1, 3.4], gap="medium")
     with left, page.guard():
         has_truth = chosen is not None and chosen.truth_HW is not None
-        options, iou = segment_controls.draw(model, has_truth=has_truth)
+        options, iou = controls.draw(model, has_truth=has_truth)
     if chosen is None or prediction is None:
         with right:
             st.info(NOTHING_YET, icon=":material/image:")
         return
     with right, page.guard():
         with st.spinner("Making objects …") if chosen.pixels_HW.size > LARGE else nullcontext():
-            result = segment_result.find(chosen, model, prediction, options, iou)
-        for sentence in segment_result.warnings(result, treatment.scale):
+            found = result.find(chosen, model, prediction, options, iou)
+        for sentence in result.warnings(found, treatment.scale):
             st.warning(sentence, icon=":material/info:")
         with st.container(gap=None):
-            segment_result.show_numbers(result)
-        segment_pictures.show(result, base, revision=chosen.pixels_sha256)
+            result.show_numbers(found)
+        panels.show(found, base, revision=chosen.pixels_sha256)
     with page.guard():
         curve, download = st.columns(2, gap="large")
         with download:
             st.subheader("Take it home", anchor=False)
-            show_download(result, treatment)
-        if result.counts:
+            show_download(found, treatment)
+        if found.counts:
             with curve:
                 st.subheader("Score by strictness", anchor=False)
-                segment_result.show_curve(result)
+                result.show_curve(found)
 
 
 page.setup("Segment", EXPLANATION)
-st.html(segment_result.STYLE)
-chosen, model, treatment = segment_input.choose()
+html.shrink_numbers()
+chosen, model, treatment = input.choose()
 for note in chosen.notes if chosen else ():
     st.caption(f":material/info: {note}")
 if model is not None:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import page, run_form, run_table, run_view
+from ui.shared import page
+from ui.train import form, table, view
 
 EXPLANATION = """
 **What happens here.** A U-Net learns from images in which people have marked the objects. In each
@@ -27,7 +28,7 @@ computers: the run goes on and looks the same. One run at a time uses the device
 page.setup("Train", EXPLANATION)
 with page.guard():
     if chosen := st.query_params.get("run"):
-        run_view.show(chosen)
+        view.show(chosen)
     else:
-        run_form.show()
-        run_table.show()
+        form.show()
+        table.show()

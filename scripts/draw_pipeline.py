@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from unet_core import instances, matching, overlay, synthetic
+from unet_core.data import synthetic
+from unet_core.imaging import instances, overlay
+from unet_core.scoring import matching
 
-TARGET = Path(__file__).resolve().parent.parent / "ui" / "pipeline.html"
+TARGET = Path(__file__).resolve().parent.parent / "ui" / "home" / "pipeline.html"
 SEED, SIDE = 11, 128
 
 # For both themes: neither too light nor too dark.
@@ -51,7 +53,9 @@ FIGURE = (
 
 def predict(image_HW: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
     """Foreground and boundary probabilities from a checkpoint."""
-    from unet_core import checkpoint, inference, targets
+    from unet_core.imaging import targets
+    from unet_core.network import checkpoint
+    from unet_core.predict import inference
 
     trained = checkpoint.load(model)
     prob_CHW = inference.predict(trained, image_HW)

@@ -13,7 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from unet_core import checkpoint, datasets, evaluation, images, presets, runs
+from unet_core.data import datasets
+from unet_core.imaging import images
+from unet_core.network import checkpoint
+from unet_core.runs import runs
+from unet_core.scoring import evaluation
+from unet_core.training import presets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import record

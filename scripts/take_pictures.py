@@ -21,7 +21,7 @@ SAMPLE = "set=synthetic-nuclei&split=test&sample=nuclei-test-003"
 
 SCORE = """
 import time
-from unet_core import jobs
+from unet_core.runs import jobs
 words = "evaluate --model nuclei --data synthetic-nuclei --split test --ladder".split()
 job = jobs.start("evaluate", words, title="nuclei on synthetic-nuclei test with the ladder")
 while job.status().is_alive:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unet_core.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -66,7 +66,8 @@ def _save_cutter(
 ) -> str:
     import torch
 
-    from unet_core import checkpoint, runs
+    from unet_core.network import checkpoint
+    from unet_core.runs import runs
 
     train = TrainConfig(data=data, channels=(1,), norm="none", target=target, loss="bce")
     outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]

@@ -1,1 +1,1 @@
-"""What two pages share: caches, forms, charts, pictures."""
+"""The app's interface: `shared` for all pages, and a folder for each page."""

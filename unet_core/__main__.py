@@ -2,6 +2,6 @@
 
 import sys
 
-from unet_core.cli import main
+from unet_core.cli.main import main
 
 sys.exit(main())

@@ -7,7 +7,8 @@ import pytest
 def nothing_is_left_in_the_background() -> Iterator[None]:
     """A page measures in threads, which draw from torch's only generator: later tests seed it."""
     yield
-    from ui import model_facts, run_form
+    from ui.model import facts
+    from ui.train import form
 
-    for worker in (model_facts._worker, run_form._worker):
+    for worker in (facts._worker, form._worker):
         worker.submit(int).result(timeout=300)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from unet_core import jobs
+from unet_core.runs import jobs
 
 
 @pytest.fixture

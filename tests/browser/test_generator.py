@@ -6,7 +6,7 @@ import zipfile
 
 from playwright.sync_api import expect
 
-from unet_core.patches import Patches
+from unet_core.data.patches import Patches
 
 
 def test_a_set_is_drawn_looked_at_and_its_patches_are_taken_home(

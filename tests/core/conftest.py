@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from unet_core.config import TrainConfig
+from unet_core.base.config import TrainConfig
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The order of imports, read from the code itself: pages -> ui -> unet_core, and levels inside."""
+"""The order of imports, read from the code itself: pages -> ui -> unet_core, and packages inside."""
 
 import ast
 import subprocess
@@ -9,32 +9,19 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# A module of a higher level may import those of lower levels and of its own, without a circle.
-LEVELS = {
-    1: "catalogue config presets published settings",
-    2: "archive cache device calibration formats stacks truth images synthetic shapes targets "
-    "weight_map augment model losses metrics matching connectomics instances measure patches "
-    "pixel_scores object_groups "
-    "class_map pairs recipe "
-    "overlay records faults anatomy",
-    3: "samples datasets patch_set download statistics checkpoint inference batches slots status "
-    "runs jobs draws features stretching",
-    4: "engine range_test estimate evaluation predictions landscape tuning ladder export batch "
-    "costs",
-    5: "stopping recorder worker training commands tune_command range_command cli",
-}
-LEVEL = {module: level for level, names in LEVELS.items() for module in names.split()}
-
-# A page that only shows tables and pictures must not wait for torch.
-WITHOUT_TORCH = (
-    "archive catalogue config presets cache device calibration formats stacks truth images "
-    "class_map synthetic shapes matching instances measure weight_map samples datasets download "
-    "statistics records slots status runs jobs overlay export checkpoint targets patches patch_set "
-    "published anatomy connectomics recipe settings"
-).split()
-
 # The parts of the app: each may import itself and what stands to its right.
 PARTS = ("pages", "ui", "unet_core")
+
+# The packages of the core: each may import itself and what stands to its left.
+PACKAGES = "base imaging data network predict training scoring runs cli".split()
+
+# A page that only shows tables and pictures must not wait for torch; neither must a command that
+# refuses a mistake, nor a process that waits for its turn.
+WITHOUT_TORCH = ("base", "imaging", "data", "runs", "cli")
+WITHOUT_TORCH_BESIDE = (
+    "network.anatomy network.checkpoint predict.export predict.recipe training.presets "
+    "scoring.matching scoring.published"
+).split()
 
 
 def source_files() -> list[Path]:
@@ -58,18 +45,29 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def core_modules() -> list[str]:
-    return [path.stem for path in sorted((REPOSITORY / "unet_core").glob("[!_]*.py"))]
+def packages_in(part: str) -> list[str]:
+    return sorted(path.parent.name for path in (REPOSITORY / part).glob("*/__init__.py"))
 
 
-def core_imports(module: str) -> set[str]:
-    """The unet_core modules that one of them imports at any place."""
-    found = imports(REPOSITORY / "unet_core" / f"{module}.py")
-    return {name.split(".")[1] for name in found if name.startswith("unet_core.")} & set(LEVEL)
+def imported_packages(path: Path, part: str) -> set[str]:
+    """The packages of a part that a file imports from."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith(f"{part}.")} & set(
+        packages_in(part)
+    )
 
 
-def test_every_core_module_has_a_level() -> None:
-    assert set(core_modules()) - set(LEVEL) == set()
+def core_modules(package: str) -> list[Path]:
+    return sorted((REPOSITORY / "unet_core" / package).glob("[!_]*.py"))
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+
+
+def test_every_package_of_the_core_has_its_place() -> None:
+    assert packages_in("unet_core") == sorted(PACKAGES)
+    loose = {path.name for path in (REPOSITORY / "unet_core").glob("*.py")}
+    assert loose == {"__init__.py", "__main__.py"}
 
 
 @pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(REPOSITORY)))
@@ -82,26 +80,48 @@ def test_nothing_imports_against_the_order_of_the_parts(path: Path) -> None:
     assert {name.split(".")[0] for name in imports(path)} & forbidden == set()
 
 
-@pytest.mark.parametrize("module", core_modules())
-def test_no_core_module_imports_from_a_higher_level(module: str) -> None:
-    assert {name for name in core_imports(module) if LEVEL[name] > LEVEL[module]} == set()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
+    above = set(PACKAGES[PACKAGES.index(package) + 1 :])
+    wrong = {
+        path.name: found
+        for path in (REPOSITORY / "unet_core" / package).glob("*.py")
+        if (found := imported_packages(path, "unet_core") & above)
+    }
+    assert wrong == {}
 
 
-def test_core_imports_have_no_circle() -> None:
-    graph = {module: core_imports(module) for module in core_modules()}
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_of_a_package_do_not_import_each_other_in_a_circle(package: str) -> None:
+    graph = {
+        dotted(path): imports(path) & {dotted(other) for other in core_modules(package)}
+        for path in core_modules(package)
+    }
     while graph:
         leaves = {module for module, needs in graph.items() if not needs & set(graph)}
         assert leaves, f"these import each other: {sorted(graph)}"
         graph = {module: needs for module, needs in graph.items() if module not in leaves}
 
 
+@pytest.mark.parametrize("page", [one for one in packages_in("ui") if one != "shared"])
+def test_a_page_imports_no_other_page(page: str) -> None:
+    for path in (REPOSITORY / "ui" / page).glob("*.py"):
+        assert imported_packages(path, "ui") <= {page, "shared"}, path.name
+
+
+def test_what_pages_share_imports_no_page() -> None:
+    for path in (REPOSITORY / "ui" / "shared").rglob("*.py"):
+        assert imported_packages(path, "ui") <= {"shared"}, path.name
+
+
 def test_modules_without_torch_do_not_load_it() -> None:
-    modules = [name for name in core_modules() if name in WITHOUT_TORCH]
+    modules = [dotted(path) for package in WITHOUT_TORCH for path in core_modules(package)]
+    modules += [f"unet_core.{name}" for name in WITHOUT_TORCH_BESIDE]
     # One process for all is quicker by far; it ends at the first module that brings torch along.
     code = (
         "import importlib, sys\n"
         f"for name in {modules}:\n"
-        "    importlib.import_module(f'unet_core.{name}')\n"
+        "    importlib.import_module(name)\n"
         "    if 'torch' in sys.modules: sys.exit(f'{name} imports torch')\n"
     )
     done = subprocess.run(

@@ -1,0 +1,395 @@
+"""The evaluate page against real documents of the commands, in job directories made by hand."""
+
+import contextlib
+import io
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from streamlit.testing.v1 import AppTest
+
+from ui.evaluate import charts, images, ladder
+from unet_core.base import folders
+from unet_core.cli import main
+from unet_core.data import samples
+from unet_core.predict import recipe
+from unet_core.runs import jobs, runs
+from unet_core.runs.jobs import Job, JobStatus
+from unet_core.scoring import matching, published
+
+APP = str(Path(__file__).resolve().parents[3] / "app.py")
+ALL = ("--data", "synthetic-nuclei", "--split", "test", "--scheme", "fraction")
+
+
+@pytest.fixture(scope="module")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, save_cutter: Callable[..., str]
+) -> Iterator[dict[str, Any]]:
+    """A folder of runs with one model, and what the commands say about it on a small set."""
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UNET_RUNS", str(folder / "runs"))
+        patch.setenv("UNET_CACHE", str(folder / "cache"))
+        patch.setattr(samples, "NUCLEI", (20, 4))
+        model = save_cutter()
+        yield {
+            "folder": folder / "runs",
+            "model": model,
+            "evaluate": command("evaluate", "--model", model, *ALL, "--ladder"),
+            "tune": command("tune", "--model", model, *ALL[:2]),
+        }
+
+
+def command(*words: str) -> dict[str, Any]:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main.main([*words, "--json"]) == 0
+    return json.loads(printed.getvalue())
+
+
+@pytest.fixture
+def model(world: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same model for one test alone, on a machine without downloads and shipped models."""
+    monkeypatch.setenv("UNET_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
+    shutil.copytree(world["folder"], tmp_path / "runs")
+    return world["model"]
+
+
+def make_job(
+    kind: str, result: dict[str, Any] | None = None, *, words: tuple[str, ...] = (), **about: Any
+) -> Job:
+    """A job as its process leaves it."""
+    job = Job(jobs.folder() / f"20260101-000000-{kind}-{len(jobs.list_jobs()):012x}")
+    job.path.mkdir(parents=True)
+    described = {"words": [kind, *words], "kind": kind, "title": f"{kind} it", "created": 1.0}
+    (job.path / "job.json").write_text(json.dumps(described))
+    status = JobStatus(**{"state": "finished", "pid": 1, "created_at": 1.0} | about)
+    (job.path / "progress.json").write_text(json.dumps(status.to_dict()))
+    if result is not None:
+        (job.path / "result.json").write_text(json.dumps(result))
+    return job
+
+
+def open_page(page: str = "evaluate", **query: str) -> AppTest:
+    app = AppTest.from_file(APP, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+def texts(app: AppTest) -> str:
+    assert not app.exception
+    kinds = (app.error, app.warning, app.info, app.success, app.markdown, app.caption)
+    return "\n".join(str(one.value) for kind in kinds for one in kind)
+
+
+def start_without_a_process(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Jobs are written but no process begins; gives the commands that would have been run."""
+    started: list[list[str]] = []
+    monkeypatch.setattr(runs, "launch", lambda words, log: started.append(words))
+    return started
+
+
+def numbers(app: AppTest) -> dict[str, str]:
+    return {one.label: one.value for one in app.metric}
+
+
+def test_without_models_and_jobs_the_page_says_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
+    found = texts(open_page())
+    assert "There is no model yet" in found
+    assert "None yet" in found
+
+
+def test_start_makes_one_job_with_a_command_that_parses(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    app = open_page(model=model, set="synthetic-nuclei", split="test", ladder="true")
+    assert "4 images of synthetic-nuclei test" in texts(app)
+    app.button(key="start-evaluate").click().run()
+    (job,) = jobs.list_jobs("evaluate")
+    assert job.words == ["evaluate", "--model", model, *ALL, "--ladder"]
+    assert started[0][3:-2] == job.words
+    arguments = main.build_parser().parse_args(job.words)
+    assert (arguments.model, arguments.split, arguments.ladder) == (model, "test", True)
+    assert app.query_params["job"] == job.id
+    assert app.button(key="stop")
+    # Back to the form: the next click is another job.
+    app.button(key="leave").click().run()
+    app.button(key="start-evaluate").click().run()
+    assert len(jobs.list_jobs("evaluate")) == 2
+
+
+def test_thresholds_by_hand_take_the_place_of_the_models(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    app = open_page(model=model, split="test", **{"at-threshold": "0.45"})
+    app.number_input(key="at-min_size").set_value(21).run()
+    app.button(key="start-evaluate").click().run()
+    assert not app.exception
+    arguments = main.build_parser().parse_args(started[0][3:-2])
+    assert (arguments.threshold, arguments.min_size) == ("0.45", "21")
+    assert arguments.marker_threshold is None  # an empty field keeps the model's own
+
+
+def test_a_running_job_shows_its_progress_and_can_be_stopped(model: str) -> None:
+    job = make_job("evaluate", state="running", done=3, total=12, doing="image 3 of 12")
+    with FileLock(job.path / "lock"):
+        app = open_page(job=job.id)
+        assert not app.exception
+        (bar,) = app.get("progress")
+        assert bar.proto.value == 25
+        assert bar.proto.text.startswith("Image 3 of 12")
+        app.button(key="stop").click().run()
+    assert (job.path / "stop").exists()
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"state": "failed", "reason": "no disk space"}, "It failed: no disk space."),
+        ({"state": "stopped"}, "It was stopped before it was done"),
+        ({"state": "running"}, "Its process ended without a word"),
+        ({"state": "finished"}, "Its result cannot be read"),
+    ],
+)
+def test_a_job_that_ended_badly_says_so_and_starts_again(
+    about: dict[str, Any], sentence: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    job = make_job("evaluate", words=("--model", model, *ALL), **about)
+    app = open_page(job=job.id)
+    assert sentence in texts(app)
+    if about["state"] != "finished":
+        app.button(key="again").click().run()
+        assert jobs.list_jobs()[0].words == job.words
+        assert len(started) == 1
+    app = open_page(job=job.id)
+    app.button(key="delete").click().run()
+    assert job.id not in [one.id for one in jobs.list_jobs()]
+
+
+def test_an_unknown_job_is_told_and_one_of_another_page_too(model: str) -> None:
+    app = open_page(job="20260101-000000-evaluate-000000000000")
+    assert "There is no evaluation" in texts(app)
+    app.button(key="leave").click().run()
+    assert app.button(key="start-evaluate")
+    assert "does not belong to this page" in texts(open_page(job=make_job("other", {"a": 1}).id))
+
+
+def test_the_figures_are_those_of_the_command(world: dict[str, Any], model: str) -> None:
+    document = world["evaluate"]
+    job = make_job("evaluate", document, words=("--model", model, *ALL))
+    app = open_page(job=job.id)
+    found = texts(app)
+    pooled, by_image = document["pooled"][0], document["by_image"][0]
+    shown = numbers(app)
+    assert 0.3 < pooled["f1"] < 1
+    assert shown["F1 pooled"] == f"{pooled['f1']:.3f}"
+    assert shown["F1 by image"] == f"{by_image['f1']:.3f}"
+    assert shown["AP by image"] == f"{by_image['ap']:.3f}"
+    assert f"2*{pooled['tp']}" in found
+    assert "threshold off validation images" in texts(open_page(job=job.id, show="Pixels"))
+    curve = document["pixels"]["curve"]
+    figure = charts.pixels_over_threshold(curve)
+    assert list(figure.data[0].y) == [row["mean_iou"] for row in curve]
+    assert figure.layout.shapes[0].x0 == max(curve, key=lambda row: row["mean_iou"])["threshold"]
+    assert "Published" not in found  # nobody has measured on these images
+    table = next(one.value for one in app.dataframe if "AP pooled" in one.value)
+    assert table["AP pooled"].tolist() == [row["ap"] for row in document["pooled"]]
+    assert table["Misses"].tolist() == [row["fn"] for row in document["pooled"]]
+    assert job.command in [one.value for one in app.code]
+    labels = {one.proto.label for one in app.get("download_button")}
+    assert labels >= {"Everything as JSON", "Images as CSV", "Scores as CSV", "Ladder as CSV"}
+    # In the list it is told by its figures.
+    (recent,) = (one.value for one in open_page().dataframe)
+    assert recent["Result"][0].startswith(f"F1 {pooled['f1']:.3f} pooled")
+
+
+def test_published_scores_stand_beside_ours_only_on_the_same_images(
+    world: dict[str, Any], model: str
+) -> None:
+    same = world["evaluate"] | {"data": "dsb2018", "split": "test", "scheme": "stardist"}
+    app = open_page(job=make_job("evaluate", same).id)
+    assert not app.exception
+    table = next(one.value for one in app.dataframe if "Method" in one.value)
+    found = {(row["Method"], row["Average"]): row["0.50"] for _, row in table.iterrows()}
+    assert found["StarDist 2018", "pooled"] == "0.864"
+    assert found["PatchPerPix", "by image"] == "0.868"
+    ours = world["evaluate"]["pooled"][0]["ap"]
+    assert found["This model", "pooled"] == f"{ours:.3f}"
+    figure = charts.over_iou(same, "ap", label="AP", rows=published.find("dsb2018", "test"))
+    assert any(trace.name == "EmbedSeg, by image" for trace in figure.data)
+    val = make_job("evaluate", same | {"split": "val"})
+    assert all("Method" not in one.value for one in open_page(job=val.id).dataframe)
+
+
+def test_images_come_worst_first_and_open_with_the_same_score(
+    world: dict[str, Any], model: str
+) -> None:
+    document = world["evaluate"]
+    app = open_page(job=make_job("evaluate", document).id, show="Images")
+    table = next(one.value for one in app.dataframe if "Image" in one.value)
+    scores = {row["name"]: row["f1"] for row in document["per_image"]}
+    assert table["Image"].tolist() == sorted(scores, key=lambda name: (scores[name], name))
+    worst = table["Image"][0]
+    # Segment's own settings are moved away, so that equal scores mean that the link was obeyed.
+    changed = document["thresholds"] | {"threshold": 0.9, "fill_holes": False}
+    same = open_page("segment", **images.query(document, worst))
+    other = open_page("segment", **images.query(document | {"thresholds": changed}, worst))
+    assert [*same.exception, *same.error, *other.exception, *other.error] == []
+    assert numbers(same)["F1"] == f"{scores[worst]:.3f}"
+    assert other.slider(key="threshold").value == 0.9
+    assert not other.toggle(key="fill_holes").value
+    turned = images.query(document | {"rotations": 7}, worst)
+    assert turned == images.query(document, worst) | {"rotations": "7"}
+
+
+def test_groups_of_objects_tell_which_are_hardest(world: dict[str, Any], model: str) -> None:
+    document = world["evaluate"]
+    app = open_page(job=make_job("evaluate", document).id, show="Size and crowding")
+    found = texts(app)
+    worst = min(document["by_size"], key=lambda row: row["recall"])
+    assert f"Hardest are those of {worst['from_px']:.3g} to {worst['to_px']:.3g} px" in found
+    both = {row["touching"]: row["recall"] for row in document["by_touching"]}
+    assert f"Of those that touch, {both[True]:.0%} are found" in found
+    assert len(app.get("plotly_chart")) == 3
+    figure = charts.by_group(["a"], document["by_touching"][:1], x="")
+    assert list(figure.data[0].y) == [document["by_touching"][0]["recall"]]
+    empty = document | {"by_size": [], "by_touching": []}
+    app = open_page(job=make_job("evaluate", empty).id, show="Size and crowding")
+    assert "There are no true objects" in texts(app)
+
+
+def test_a_model_that_is_gone_leaves_its_figures(world: dict[str, Any], model: str) -> None:
+    job = make_job("evaluate", world["evaluate"] | {"model": "gone"})
+    app = open_page(job=job.id, show="Images")
+    assert "The model gone is no longer there" in texts(app)
+    assert all("Open" not in one.value for one in app.dataframe)
+
+
+def test_the_ladder_shows_every_rung_with_a_lesson(world: dict[str, Any], model: str) -> None:
+    rungs = world["evaluate"]["ladder"]
+    job = make_job("evaluate", world["evaluate"])
+    found = texts(open_page(job=job.id, show="Ladder"))
+    assert len(rungs) == 8
+    for rung in rungs:
+        assert rung["name"] in ladder.LESSONS
+        assert f"**{rung['name']}.** {ladder.LESSONS[rung['name']]}" in found
+    frame = ladder.table(rungs)
+    assert len(frame) == len(rungs) * 2 * len(matching.IOUS)
+    figure = charts.ladder(rungs, "f1", 0.5, label="F1")
+    assert list(figure.data[0].x) == [rung["pooled"][0]["f1"] for rung in rungs]
+    without = {key: value for key, value in world["evaluate"].items() if key != "ladder"}
+    found = texts(open_page(job=make_job("evaluate", without).id, show="Ladder"))
+    assert "made without the ladder" in found
+
+
+def test_images_that_made_the_model_are_told_kindly(model: str) -> None:
+    said = {
+        split: texts(open_page(model=model, set="synthetic-nuclei", split=split))
+        for split in ("train", "val", "test")
+    }
+    assert "trained on these 17 images" in said["train"]
+    assert "These 3 images chose this model's best epoch" in said["val"]
+    for sentence in ("trained on", "chose this model"):
+        assert sentence not in said["test"]
+
+
+def test_what_cannot_be_measured_is_refused_before_it_starts(model: str) -> None:
+    app = open_page(model=model, set="synthetic-shapes", split="test")
+    assert "has classes to tell apart, but this model" in texts(app)
+    assert app.button(key="start-evaluate").disabled
+    found = texts(open_page(model=model, set="dsb2018"))
+    assert "is not on this computer yet" in found
+
+
+@pytest.mark.parametrize(("task", "start"), [("", "evaluate"), ("Tune thresholds", "tune")])
+def test_a_split_without_images_is_told_and_cannot_start(model: str, task: str, start: str) -> None:
+    chosen = {"task": task} if task else {}
+    app = open_page(model=model, set="synthetic-nuclei", scheme="all", **chosen)
+    assert "Scheme all leaves no image for val: choose another scheme or split." in texts(app)
+    assert app.button(key=f"start-{start}").disabled
+
+
+def test_the_landscape_shows_its_best_point_and_its_plateau(
+    world: dict[str, Any], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    document = world["tune"]
+    job = make_job("tune", document, words=("--model", model, *ALL[:2]))
+    app = open_page(job=job.id)
+    found = texts(app)
+    assert numbers(app)["F1 pooled, best"] == f"{document['best']['value']:.3f}"
+    assert "within 0.005 of the best" in found
+    figure = charts.landscape(document, label="F1", second="markers")
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["best"].y) == [f"{document['best']['threshold']:g}"]
+    assert len(by_name["within 0.005 of the best"].x) == len(document["plateau"]["cells"])
+    assert recipe.MARK not in found
+    best = document["best"]["segmentation"]
+    used = open_page(job=job.id).button(key="use").click().run()
+    assert not used.exception
+    assert used.query_params["threshold"] == str(best["threshold"])
+    app.button(key="store").click().run()
+    assert started[0][3:-2] == [*job.words, "--store"]
+    stored = make_job("tune", document | {"stored": True})
+    assert "are stored in" in texts(open_page(job=stored.id))
+
+
+def test_tuning_on_test_images_needs_a_wish_and_leaves_a_mark(
+    world: dict[str, Any], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    query = {"task": "Tune thresholds", "model": model, "set": "synthetic-nuclei"}
+    app = open_page(**query, **{"tune-split": "test"})
+    assert "These are test images" in texts(app)
+    assert app.button(key="start-tune").disabled
+    app.checkbox(key="on-test").check().run()
+    app.button(key="start-tune").click().run()
+    assert "--on-test" in started[0]
+    main.build_parser().parse_args(jobs.list_jobs("tune")[0].words)
+    mark = f"{recipe.MARK} of synthetic-nuclei (4, scheme fraction)"
+    marked = world["tune"] | {"on_test": True, "tuned_on": mark}
+    app = open_page(job=make_job("tune", marked).id)
+    assert any(mark in one.value for one in app.error)
+    assert app.button(key="use").disabled  # as loose settings they would lose the mark
+    stored = open_page(job=make_job("tune", marked | {"stored": True}).id)
+    assert not stored.button(key="use").disabled
+    recent = open_page(**query).dataframe[0].value
+    assert any(text.startswith(recipe.MARK) for text in recent["Result"])
+    # An evaluation with such thresholds is marked, too.
+    evaluated = make_job("evaluate", world["evaluate"] | {"tuned_on": mark})
+    assert any(mark in one.value for one in open_page(job=evaluated.id).error)
+
+
+def test_tuning_on_validation_starts_at_once(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = start_without_a_process(monkeypatch)
+    app = open_page(task="Tune thresholds", model=model, set="synthetic-nuclei", hit="0.70")
+    assert not app.exception
+    app.button(key="start-tune").click().run()
+    arguments = main.build_parser().parse_args(started[0][3:-2])
+    assert (arguments.split, arguments.iou, arguments.average) == ("val", "0.70", "pooled")
+    assert not arguments.on_test
+    # Classes have no thresholds.
+    found = texts(open_page(task="Tune thresholds", model=model, set="synthetic-shapes"))
+    assert "no thresholds to tune" in found
+
+
+def test_the_list_is_quick_with_many_jobs(world: dict[str, Any], model: str) -> None:
+    for _ in range(30):
+        make_job("evaluate", world["evaluate"])
+    app = open_page()
+    start = time.monotonic()
+    app.run()
+    assert time.monotonic() - start < 3
+    assert len(app.dataframe[0].value) == 20

@@ -1,0 +1,56 @@
+import pytest
+
+from ui.shared import words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (-3.0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200.0, "3 min 20 s"),
+        (3600.0, "1 h 00 min"),
+        (7500.0, "2 h 05 min"),
+    ],
+)
+def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.0, "about 5 s"),
+        (43.0, "about 45 s"),
+        (57.0, "about 1 min"),
+        (118.0, "about 2 min"),
+        (5400.0, "about 1.5 h"),
+        (86_400.0, "about 24 h"),
+    ],
+)
+def test_estimates_are_no_finer_than_estimates_can_be(seconds: float, text: str) -> None:
+    assert words.about(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (682, "682"),
+        (31_030_658, "31.0 million"),
+        (1.5e11, "150 billion"),
+        (999_999, "1.00 million"),
+    ],
+)
+def test_a_count_is_said_in_words(count: float, text: str) -> None:
+    assert words.large_count(count) == text
+
+
+def test_amounts_and_scores_are_written_one_way() -> None:
+    assert [words.many(1, "image"), words.many(1067, "image")] == ["1 image", "1,067 images"]
+    assert words.many(2, "miss") == "2 misses"
+    assert [words.number(0.12345), words.number(None), words.number(float("nan"))] == [
+        "0.123", "–", "–",
+    ]  # fmt: skip
+    assert words.number(0.00123, "{:.2g}") == "0.0012"

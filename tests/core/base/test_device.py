@@ -1,0 +1,116 @@
+"""Which device is taken, and whether the reason names the true cause."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unet_core.base import device
+from unet_core.base.device import Surroundings, choose, decide_device, why_no_gpu
+from unet_core.runs import process
+
+
+def surroundings(**changes: object) -> Surroundings:
+    nothing = {
+        "cuda": False,
+        "cuda_build": False,
+        "driver": False,
+        "hidden": False,
+        "mps": False,
+        "gpu_title": "",
+        "warning": "",
+        "cores": 2,
+    }
+    return Surroundings(**{**nothing, **changes})  # type: ignore[arg-type]
+
+
+GPU = {"cuda": True, "cuda_build": True, "driver": True, "gpu_title": "A100, 80 GiB"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "found", "name"),
+    [
+        ("auto", {}, "cpu"),
+        ("auto", GPU, "cuda"),
+        ("auto", {"mps": True}, "mps"),
+        ("cpu", GPU, "cpu"),
+        ("cuda", {**GPU, "mps": True}, "cuda"),
+        ("mps", {**GPU, "mps": True}, "mps"),
+    ],
+)
+def test_a_gpu_is_taken_unless_another_device_is_asked_for(
+    choice: str, found: dict, name: str
+) -> None:
+    assert decide_device(choice, surroundings(**found)).name == name
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, "no GPU was found"),
+        ({"driver": True, "cuda_build": True, "hidden": True}, "CUDA_VISIBLE_DEVICES"),
+        ({"driver": True}, "this PyTorch has no CUDA"),
+        ({"driver": True, "cuda_build": True, "warning": "driver too old"}, "driver too old"),
+        ({"driver": True, "cuda_build": True}, "nvidia-smi"),
+    ],
+)
+def test_the_reason_for_the_cpu_names_the_cause(found: dict, words: str) -> None:
+    assert words in decide_device("auto", surroundings(**found)).reason
+    assert words in why_no_gpu(surroundings(**found))
+
+
+@pytest.mark.parametrize("choice", ["cuda", "mps"])
+def test_asking_for_a_gpu_that_is_not_there_is_an_error_and_not_the_cpu(choice: str) -> None:
+    with pytest.raises(ValueError, match=f"device {choice} is not to be had here"):
+        decide_device(choice, surroundings())
+
+
+def test_an_unknown_device_is_named() -> None:
+    with pytest.raises(ValueError, match="got 'tpu'"):
+        decide_device("tpu", surroundings())
+
+
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [
+        (None, ["0", "1", "2"]),
+        ("", []),
+        ("-1", []),
+        ("1", ["1"]),
+        (" 2, GPU-5f", ["2", "GPU-5f"]),
+        ("2,-1,0", ["2"]),
+        ("-1,0", []),
+        ("2,,0", ["2"]),
+    ],
+)
+def test_each_slot_shows_torch_its_own_visible_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str | None, names: list[str]
+) -> None:
+    for name in "012":
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(device, "DRIVER_GPUS", tmp_path)
+
+    def surround() -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed or "")  # so that it is undone at the end
+        if listed is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+
+    surround()
+    slots = device.slots()
+    assert slots == ([f"cuda-{index}" for index in range(len(names))] or ["cpu"])
+    assert device.slots("cpu") == ["cpu"]
+    shown = []
+    for slot in slots:
+        surround()
+        process._use_slot(slot)
+        shown.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    assert shown == (names or [listed])
+
+
+def test_this_machine_has_a_device_that_torch_can_use() -> None:
+    import torch
+
+    found = choose()
+    assert torch.ones(2, device=found.name).sum().item() == 2
+    assert found.title
+    assert found.reason

@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from unet_core.network.anatomy import output_side
+from unet_core.network.model import UNet, layers
+
+
+def count(network: UNet) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+def test_the_papers_widths_have_the_known_number_of_parameters() -> None:
+    assert count(UNet(1, 1)) == 31_030_593
+
+
+@pytest.mark.parametrize(("side", "levels", "out"), [(572, 5, 388), (188, 5, 4), (140, 3, 100)])
+def test_valid_padding_shrinks_as_in_the_paper(side: int, levels: int, out: int) -> None:
+    network = UNet(2, 3, channels=(2,) * levels, padding="valid")
+    assert network(torch.zeros(1, 2, side, side)).shape == (1, 3, out, out)
+    assert output_side(side, levels, "valid") == out
+
+
+@pytest.mark.parametrize("side", [571, 570, 100, 4, 0])
+def test_a_side_that_does_not_fit_a_valid_network_is_refused(side: int) -> None:
+    assert output_side(side, 5, "valid") is None
+    with pytest.raises(ValueError, match="cannot take"):
+        UNet(1, 1, channels=(1,) * 5, padding="valid")(torch.zeros(1, 1, side, 572))
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", None])
+def test_same_padding_keeps_any_size_that_is_a_multiple(norm: str | None) -> None:
+    network = UNet(1, 2, channels=(3, 4, 5), norm=norm)
+    assert network(torch.zeros(2, 1, 8, 20)).shape == (2, 2, 8, 20)
+    assert network.multiple == 4
+    with pytest.raises(ValueError, match="multiples of 4, got 8x22"):
+        network(torch.zeros(1, 1, 8, 22))
+
+
+def test_one_level_is_a_plain_convolutional_network() -> None:
+    assert UNet(1, 1, channels=(4,))(torch.zeros(1, 1, 5, 7)).shape == (1, 1, 5, 7)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"padding": "mirror"},
+        {"norm": "layer"},
+        {"init": "zero"},
+        {"channels": ()},
+        {"channels": (4, 0)},
+    ],
+)
+def test_impossible_networks_are_refused(settings: dict) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        UNet(1, 1, **settings)
+
+
+def test_a_pixel_of_the_skip_reaches_the_same_place_of_the_output() -> None:
+    """The crop of a valid network is centred: a bright pixel answers at its own place."""
+    torch.manual_seed(0)
+    network = UNet(1, 1, channels=(4, 4, 4), padding="valid").eval()
+    dark = torch.zeros(1, 1, 140, 140)
+    bright = dark.clone()
+    bright[0, 0, 70, 60] = 100.0
+    change = (network(bright) - network(dark)).abs()[0, 0]
+    row, column = divmod(int(change.argmax()), change.shape[1])
+    assert abs(row - (70 - 20)) <= 3
+    assert abs(column - (60 - 20)) <= 3
+
+
+def test_the_layer_table_sums_to_the_network_and_to_known_work() -> None:
+    network = UNet(1, 1)
+    table = layers(network, 256, 256)
+    assert sum(layer.parameters for layer in table) == count(network)
+    assert 2 * sum(layer.multiply_adds for layer in table) == pytest.approx(96.2e9, rel=1e-3)
+    assert table[0].output_CHW == (64, 256, 256)
+    assert table[-1].name == "head"
+    assert next(network.parameters()).device.type == "cpu"  # the trace worked on a copy
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
+def test_valid_padding_takes_the_same_margin_from_every_size_that_fits(levels: int) -> None:
+    network = UNet(1, 1, channels=(1,) * levels, padding="valid")
+    outputs = {side: output_side(side, levels, "valid") for side in range(1, 900)}
+    assert {side - out for side, out in outputs.items() if out} == {2 * network.margin}
+    for wanted in (1, 17, 60, 100):
+        assert network.fit(wanted) == min(out for out in outputs.values() if out and out >= wanted)
+
+
+def test_group_normalisation_answers_for_each_image_by_itself() -> None:
+    network = UNet(1, 1, channels=(8, 48), norm="group").train()
+    images = torch.rand(3, 1, 16, 16)
+    alone = network(images[:1])
+    assert torch.allclose(network(images)[:1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(("init", "gain"), [("he", 2), ("pytorch", 1 / 3)])
+def test_the_first_weights_have_the_variance_that_was_asked_for(init: str, gain: float) -> None:
+    weight = UNet(1, 1, channels=(16, 64), init=init).down[1][0].weight
+    assert weight.var().item() * weight[0].numel() == pytest.approx(gain, rel=0.05)

@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+
+from unet_core.base.config import ModelConfig, TrainConfig
+from unet_core.data import datasets, patches
+from unet_core.data.pairs import Pair
+from unet_core.imaging import images, metrics, targets
+from unet_core.network.checkpoint import Trained, build
+from unet_core.predict import inference
+from unet_core.scoring import evaluation, matching
+from unet_core.scoring.predictions import Predicted, View
+
+
+def squares(*starts: int, side: int = 6) -> np.ndarray:
+    labels = np.zeros((20, 60), np.int32)
+    for number, start in enumerate(starts, start=1):
+        labels[5 : 5 + side, start : start + side] = number
+    return labels
+
+
+def test_pooled_adds_counts_and_by_image_averages_the_images_that_have_a_score() -> None:
+    empty = np.zeros((20, 60), np.int32)
+    document = evaluation.score(
+        [
+            Pair("both", squares(0, 10, 20), squares(0, 10, 40)),  # tp 2, fp 1, fn 1
+            Pair("none", empty, empty),
+            Pair("only true", squares(0), empty),
+            Pair("right", squares(5), squares(5)),
+        ]
+    )
+    pooled, by_image = document["pooled"][0], document["by_image"][0]
+    assert document["images"] == 4
+    assert (pooled["iou"], pooled["tp"], pooled["fp"], pooled["fn"]) == (0.5, 3, 1, 2)
+    assert pooled["f1"] == 6 / 9
+    assert pooled["ap"] == 3 / 6
+    assert by_image["n_scored"] == 3
+    assert by_image["f1"] == pytest.approx((4 / 6 + 0 + 1) / 3)
+    assert [row["iou"] for row in document["pooled"]] == [
+        0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95
+    ]  # fmt: skip
+    none = document["per_image"][1]
+    assert none == {"name": "none", "n_true": 0, "n_pred": 0, "f1": None, "ap": None, "pq": None}
+    assert document["per_image"][2]["f1"] == 0
+
+
+def test_labels_that_skip_numbers_score_as_those_that_do_not() -> None:
+    true, pred = squares(0, 6, 20), squares(1, 20, 40)
+    skipping = np.array([0, 7, 70_000, 3])
+    first, other = (
+        evaluation.score([Pair("a", numbers[true], numbers[pred])])
+        for numbers in (np.arange(4), skipping)
+    )
+    assert first == other
+    for target in ("foreground+boundary", "three-class", "distance"):
+        np.testing.assert_array_equal(
+            targets.encode(skipping[true], target, "inner"), targets.encode(true, target, "inner")
+        )
+
+
+def test_scores_of_nothing_do_not_exist() -> None:
+    empty = np.zeros((4, 4), np.int32)
+    for pairs in ([], [Pair("a", empty, empty)]):
+        document = evaluation.score(pairs)
+        assert document["pooled"][0]["f1"] is None
+        assert document["by_image"][0]["ap"] is None
+        assert len(document["by_image"]) == 10
+
+
+def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
+    """Touching squares whose probabilities need settings other than the defaults."""
+    labels = squares(0, 6, 12, 30, 45)
+    foreground, boundary = targets.decode(targets.encode(labels, target, "inner"), target, "inner")
+    config = ModelConfig(
+        train=TrainConfig(target=target, loss="bce"),
+        outputs=targets.channel_names(target),
+        small=5.0,
+    )
+    noisy = np.maximum(foreground * 0.9, background)
+    return [Predicted("a", noisy, boundary, labels)], config
+
+
+def test_tuning_finds_planted_thresholds_and_size() -> None:
+    predicted, config = planted("foreground+boundary", background=0.55)
+    before = evaluation._mean_ap(predicted, evaluation.defaults(config))
+    seen: list[tuple[int, int]] = []
+    tuned = evaluation.tune(predicted, config, on_progress=lambda *pair: seen.append(pair))
+    assert before < 0.5
+    assert evaluation._mean_ap(predicted, tuned) == 1.0
+    assert 0.55 <= tuned.threshold < 0.9
+    assert tuned.method == "watershed"
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+
+
+def test_tuning_drops_dirt_but_no_object() -> None:
+    predicted, config = planted("foreground+boundary", background=0.0)
+    predicted[0].foreground_HW[0, 0] = 0.9
+    tuned = evaluation.tune(predicted, config)
+    assert evaluation._mean_ap(predicted, tuned) == 1.0
+    assert tuned.min_size == 2  # the smallest that does it
+
+
+def test_a_network_without_boundary_is_tuned_with_components() -> None:
+    predicted, config = planted("foreground", background=0.0)
+    tuned = evaluation.tune(predicted, config)
+    assert tuned.method == "components"
+    labels = evaluation.instances.segment(predicted[0].foreground_HW, None, tuned)
+    assert matching.match(predicted[0].true_HW, labels).tp == 2  # three squares touch: one object
+
+
+def test_without_images_the_defaults_come_back() -> None:
+    _, config = planted("foreground+boundary", 0.0)
+    assert evaluation.tune([], config) == evaluation.defaults(config)
+
+
+def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:
+    """An untrained network."""
+    softmax = target in ("classes", "three-class")
+    train = TrainConfig(
+        data=data,
+        channels=(4, 8),
+        target=target,
+        loss="cross-entropy" if softmax else "bce",
+        scheme="default",
+    )
+    config = ModelConfig(train=train, outputs=outputs)
+    return Trained(config, build(config).eval())
+
+
+def test_classes_are_scored_by_their_pixels() -> None:
+    trained = model("classes", ("background", "line", "ellipse"), "synthetic-shapes")
+    found = evaluation.evaluate(trained, "synthetic-shapes", "test", view=View(window=96))
+    assert (found["images"], found["pooled"], found["by_image"]) == (10, [], [])
+    table = np.zeros((3, 3), np.int64)
+    for name in datasets.sample_names("synthetic-shapes", "test"):
+        sample = datasets.load("synthetic-shapes", "test", name)
+        prob = inference.predict(trained, sample.image_HW, window=96)
+        table += metrics.confusion(sample.labels_HW, prob.argmax(0), 3)
+    assert found["pixels"]["mean_iou"] == pytest.approx(metrics.iou_per_class(table).mean())
+    assert found["pixels"]["accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
+
+
+def test_three_classes_have_an_accuracy_of_their_own() -> None:
+    trained = model("three-class", ("background", "inside", "boundary"), "synthetic-nuclei")
+    found = evaluation.evaluate(trained, "synthetic-nuclei", "test", view=View(crop_multiple=32))
+    table = np.zeros((3, 3), np.int64)
+    for name in datasets.sample_names("synthetic-nuclei", "test"):
+        sample = datasets.load("synthetic-nuclei", "test", name)
+        rows, columns = (side // 32 * 32 for side in sample.image_HW.shape)
+        prob = inference.predict(trained, sample.image_HW[:rows, :columns])
+        wanted = targets.encode(sample.labels_HW[:rows, :columns], "three-class", "inner")
+        table += metrics.confusion(wanted, prob.argmax(0), 3)
+    assert found["pixels"]["three_class_accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
+    assert {"dice", "accuracy", "f1"} < set(found["per_image"][0])
+
+
+@pytest.mark.parametrize(
+    ("target", "outputs", "data", "options", "words"),
+    [
+        ("foreground", ("foreground",), "synthetic-shapes", {}, "has classes, not objects"),
+        ("classes", ("a", "b", "c"), "synthetic-nuclei", {}, "has objects, but this model"),
+        ("classes", ("a", "b"), "synthetic-shapes", {}, "has 3 classes, but the model 2"),
+        ("foreground", ("foreground",), "synthetic-nuclei", {"n_patches": 2}, "leave them out"),
+        ("classes", ("a", "b", "c"), "synthetic-shapes", {"n_patches": -1}, "0 or more, got -1"),
+        (
+            "foreground",
+            ("foreground",),
+            "synthetic-nuclei",
+            {"view": View(crop_multiple=5000)},
+            "crop_multiple 5000 leaves nothing of an image of 256 x 256 px",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(
+    target: str, outputs: tuple[str, ...], data: str, options: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        evaluation.evaluate(model(target, outputs, data), data, "test", **options)
+
+
+def test_patches_are_scored_as_the_training_sees_them() -> None:
+    trained = model("classes", ("background", "line", "ellipse"), "synthetic-shapes")
+    trained = Trained(
+        trained.config.replace(train=trained.config.train.replace(crop_size=64)), trained.network
+    )
+    found = evaluation.evaluate(trained, "synthetic-shapes", "test", n_patches=2)
+    table = np.zeros((3, 3), np.int64)
+    for index, name in enumerate(datasets.sample_names("synthetic-shapes", "test")):
+        sample = datasets.load("synthetic-shapes", "test", name)
+        whole = images.normalise_for(trained.config, sample.image_HW)
+        for row, column in patches.places(
+            sample.labels_HW, index, patches.Patches(count=2, side=64)
+        ):
+            cut = (slice(row, row + 64), slice(column, column + 64))
+            prob = inference.predict_normalised(trained.network, whole[cut], softmax=True)
+            table += metrics.confusion(sample.labels_HW[cut], prob.argmax(0), 3)
+    expected = metrics.iou_per_class(table).mean()
+    assert found["pixels"]["patch_mean_iou"] == pytest.approx(expected)
+    assert found["patches"] == 2

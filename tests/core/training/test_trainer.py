@@ -1,0 +1,364 @@
+import copy
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from unet_core.base.config import ModelConfig, TrainConfig
+from unet_core.base.device import choose
+from unet_core.data import datasets
+from unet_core.network.model import UNet
+from unet_core.training import loader, trainer
+
+TINY = TrainConfig(
+    data="synthetic-nuclei",
+    channels=(4, 8),
+    crop_size=32,
+    batch_size=2,
+    epochs=2,
+    steps_per_epoch=3,
+    val_images=2,
+    ema=0.9,
+    precision="float32",
+    rotate=20.0,
+    noise=0.1,
+    lr=1e-2,
+)
+
+
+def run(training: trainer.Training) -> list[trainer.Event]:
+    return list(training.events())
+
+
+def new(config: TrainConfig = TINY) -> trainer.Training:
+    return trainer.Training(config, device=choose("cpu"))
+
+
+def curve(events: list[trainer.Event]) -> list[float]:
+    """Every number that does not depend on the clock."""
+    numbers: list[float] = []
+    for event in events:
+        if isinstance(event, trainer.Step):
+            numbers += [event.step, event.epoch, event.loss, event.lr]
+        elif isinstance(event, trainer.Epoch):
+            clock = ("seconds", "images_per_second")
+            numbers += [value for key, value in event.row.items() if key not in clock]
+    return numbers
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
+    first, again = curve(run(new())), curve(run(new()))
+    assert first == again
+    assert curve(run(new(TINY.replace(seed=1)))) != first
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 6, 8, 9])
+def test_a_run_that_was_stopped_anywhere_continues_exactly(stop_after: int) -> None:
+    whole = curve(run(new()))
+    first = new()
+    events = []
+    for event in first.events():
+        events.append(event)
+        if len(events) == stop_after:
+            break
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    file.seek(0)
+    second = new()
+    second.load_state(torch.load(file, weights_only=True))
+    assert curve(events + run(second)) == whole
+
+
+def test_state_of_other_settings_is_refused_but_more_epochs_are_not() -> None:
+    state = new().state()
+    with pytest.raises(ValueError, match="other settings"):
+        new(TINY.replace(lr=1e-3)).load_state(state)
+    new(TINY.replace(epochs=9)).load_state(state)
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"),
+    [
+        ("foreground", "bce"),
+        ("three-class", "cross-entropy+dice"),
+        ("foreground+boundary", "bce+dice"),
+        ("distance", "bce"),
+    ],
+)
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_target_learns_with_every_optimiser(target: str, loss: str, optimizer: str) -> None:
+    lr = 0.05 if optimizer == "sgd" else 1e-2
+    config = TINY.replace(
+        target=target, loss=loss, optimizer=optimizer, lr=lr, steps_per_epoch=25, epochs=1, ema=0.0
+    )
+    losses = [event.loss for event in run(new(config)) if isinstance(event, trainer.Step)]
+    assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
+
+
+def test_classes_are_learned_from_a_set_with_classes() -> None:
+    config = TINY.replace(
+        data="synthetic-shapes", target="classes", loss="cross-entropy", steps_per_epoch=30, ema=0.0
+    )
+    training = new(config)
+    rows = [event.row for event in run(training) if isinstance(event, trainer.Epoch)]
+    assert training.model_config.outputs == ("background", "line", "ellipse")
+    assert training.model_config.diameter is None
+    assert rows[-1]["val_loss"] < np.log(3)
+
+
+def test_weight_map_raises_the_loss_where_objects_are_close() -> None:
+    plain = curve(run(new()))
+    weighted = curve(run(new(TINY.replace(weight_map=True))))
+    assert weighted[2] > plain[2]  # the first step's loss, on the same crops and weights
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
+    config = TINY.replace(lr=1.0, optimizer="sgd", momentum=0.99, epochs=40, patience=3, ema=0.0)
+    training = new(config)
+    rows = [event for event in run(training) if isinstance(event, trainer.Epoch)]
+    values = [one.row["val_loss"] for one in rows]
+    best = int(np.argmin(values))
+    assert len(rows) < 40
+    assert len(rows) == best + 1 + 3
+    assert "no improvement of val_loss for 3 epochs" in training.why_ended
+    assert training.trained().config.epoch == best + 1
+    assert [one.is_best for one in rows][best]
+    now, kept = training.trained(best=False), training.trained()
+    assert not torch.equal(now.network.head.weight, kept.network.head.weight)
+
+
+def test_an_epoch_without_a_number_is_best_only_until_there_is_one() -> None:
+    training = new()
+    training.best["value"] = float("nan")
+    assert training._is_best(7.0)
+    training.best["value"] = 7.0
+    assert not training._is_best(float("nan"))
+    assert training._is_best(6.0)
+    assert not training._is_best(8.0)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_reason() -> None:
+    training = new(TINY)
+    with torch.no_grad():
+        training.network.head.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="no longer a number at step 1: lower the learning rate"):
+        run(training)
+
+
+def test_validation_counts_are_over_all_pixels_of_whole_images() -> None:
+    training = new(TINY.replace(ema=0.0))
+    row = next(event for event in run(training) if isinstance(event, trainer.Epoch)).row
+    again = new(TINY.replace(ema=0.0))
+    events = again.events()
+    while not isinstance(next(events), trainer.Epoch):
+        pass
+    shared = size = 0
+    softs = []
+    for example in again.data.val:
+        prob = torch.sigmoid(again._logits(example.norm_HW))[0, 0].numpy()
+        truth = example.labels_HW > 0
+        shared += 2 * ((prob > 0.5) & truth).sum()
+        size += (prob > 0.5).sum() + truth.sum()
+        softs.append(2 * (prob * truth).sum() / (prob.sum() + truth.sum()))
+    assert row["val_dice"] == pytest.approx(shared / size, abs=1e-6)
+    assert row["val_soft_dice"] == pytest.approx(np.mean(softs), abs=1e-5)
+
+
+def test_previews_show_four_or_fewer_validation_images() -> None:
+    epochs = [event for event in run(new()) if isinstance(event, trainer.Epoch)]
+    for preview in epochs[0].previews:
+        assert preview.image_HW.dtype == preview.foreground_HW.dtype == np.uint8
+        assert preview.image_HW.shape == preview.truth_HW.shape
+        assert max(preview.image_HW.shape) <= trainer.PREVIEW_SIDE
+    assert len(epochs[0].previews) == 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [1.0, 1.0, 1.0]),
+        ("cosine", [1.0, 0.5, 0.0]),
+        ("poly", [1.0, 0.5**0.9, 0.0]),
+        ("second-half", [1.0, 1.0, 0.0]),
+    ],
+)
+def test_the_learning_rate_follows_its_schedule(schedule: str, expected: list[float]) -> None:
+    config = TINY.replace(schedule=schedule, lr=1.0)
+    rates = [trainer.learning_rate(config, step, 100) for step in (0, 50, 100)]
+    assert rates == pytest.approx(expected)
+    assert trainer.learning_rate(config.replace(warmup=9), 0, 100) == pytest.approx(0.1)
+
+
+def test_what_does_not_fit_the_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="has classes: choose the target classes"):
+        new(TINY.replace(data="synthetic-shapes"))
+    with pytest.raises(ValueError, match="needs a data set with classes"):
+        new(TINY.replace(target="classes", loss="cross-entropy"))
+    with pytest.raises(ValueError, match="class_weights must hold 3 numbers"):
+        new(
+            TINY.replace(
+                data="synthetic-shapes",
+                target="classes",
+                loss="cross-entropy",
+                class_weights=(1.0, 2.0),
+            )
+        )
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_label_beyond_the_classes_is_refused_wherever_it_is(
+    split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TINY.replace(
+        data="synthetic-shapes:train=8", target="classes", loss="cross-entropy", val_images=0
+    )
+    load, [bad, *_] = datasets.load, datasets.sample_names(config.data, split)
+
+    def load_with_a_mistake(data: str, split: str, sample: str) -> datasets.Sample:
+        found = load(data, split, sample)
+        return replace(found, labels_HW=found.labels_HW + 7) if sample == bad else found
+
+    monkeypatch.setattr(datasets, "load", load_with_a_mistake)
+    with pytest.raises(ValueError, match=r"says that it has 3 classes, but a label is [789]"):
+        loader.load(config)
+
+
+def test_every_image_is_seen_once_in_an_epoch() -> None:
+    data = loader.load(TINY.replace(steps_per_epoch=0, batch_size=3))
+    assert data.steps_per_epoch == -(-len(data.train) // 3)
+    tagged = [
+        loader.Example(str(index), np.full((32, 32), index, np.float32), np.zeros((32, 32), int))
+        for index in range(len(data.train))
+    ]
+    data = copy.copy(data)
+    object.__setattr__(data, "train", tagged)
+    seen = np.concatenate(
+        [data.crops(step).norm_BHW[:, 0, 0] for step in range(data.steps_per_epoch)]
+    )
+    assert set(seen[: len(tagged)]) == set(range(len(tagged)))
+
+
+def test_a_crop_of_a_small_image_is_mirrored_and_on_objects_holds_one() -> None:
+    labels = np.zeros((200, 20), np.int32)
+    labels[150:154, 5:9] = 3
+    image = np.arange(4000.0, dtype=np.float32).reshape(200, 20)
+
+    def crops(where: str) -> list[loader.Batch]:
+        data = only(image, labels, TINY.replace(crop_size=32, crops=where, batch_size=1))
+        return [data.crops(index) for index in range(40)]
+
+    mirrored = np.pad(image, ((0, 0), (6, 6)), mode="symmetric")
+    for batch in crops("on-objects"):
+        assert (batch.labels_BHW == 3).any()
+        row = int(batch.norm_BHW[0, 0, 6]) // 20
+        assert (batch.norm_BHW[0] == mirrored[row : row + 32]).all()
+    assert not all((batch.labels_BHW == 3).any() for batch in crops("random"))
+
+
+def only(image: np.ndarray, labels: np.ndarray, config: TrainConfig) -> loader.TrainingData:
+    """Training data of one image."""
+    example = loader.Example("a", image, labels)
+    model_config = ModelConfig(train=config, outputs=("foreground",))
+    places = loader.find_places(config, [labels])
+    return loader.TrainingData(config, model_config, [example], [], places, ())
+
+
+def test_centred_crops_hold_every_object_once_in_the_middle() -> None:
+    labels = np.zeros((100, 100), np.int32)
+    for label, (row, column) in enumerate([(50, 40), (30, 60), (2, 97)], start=1):
+        labels[row : row + 3, column : column + 3] = label
+    config = TINY.replace(crop_size=32, crops="centred", batch_size=1, steps_per_epoch=0)
+    data = only(labels.astype(np.float32), labels, config)
+    assert data.steps_per_epoch == 3
+    cut = [data.crops(index).labels_BHW[0] for index in range(3)]
+    middles = sorted(one[16, 16] for one in cut)
+    assert middles == [0, 1, 2]  # the third lies in the image's corner
+    assert any((one[2:5, 29:32] == 3).all() for one in cut)
+
+
+def test_patches_are_cut_at_the_same_places_in_every_epoch_with_their_mirror_images() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((64, 80)) < 0.01).astype(np.int32)
+    config = TINY.replace(
+        crop_size=32, crops="patches", patches=3, batch_size=12, steps_per_epoch=0
+    )
+    data = only(rng.random((64, 80)).astype(np.float32), labels, config)
+    assert data.steps_per_epoch == 1
+    first, second = ({one.tobytes() for one in data.crops(epoch).norm_BHW} for epoch in (0, 1))
+    assert first == second
+    assert len(first) == 12
+    one = data.crops(0).norm_BHW[0]
+    assert {np.flip(one, axes).tobytes() for axes in ((0,), (1,), (0, 1))} < first
+
+
+def test_without_objects_centred_crops_are_refused() -> None:
+    with pytest.raises(ValueError, match="crops centred finds no object"):
+        loader.find_places(TINY.replace(crops="centred"), [np.zeros((64, 64), np.int32)])
+
+
+def test_valid_crops_are_learned_with_their_real_surroundings() -> None:
+    image = np.arange(10_000, dtype=np.float32).reshape(100, 100)
+    config = TINY.replace(padding="valid", channels=(4, 8, 8), crop_size=33, batch_size=1)
+    batch = only(image, image.astype(np.int32), config).crops(0)
+    before, after = loader.read_around(config)
+    read = 33 + before + after
+    assert batch.norm_BHW.shape == batch.labels_BHW.shape == (1, read, read)
+    network = UNet(1, 1, config.channels, padding="valid")
+    assert network(torch.zeros(1, 1, read, read)).shape[-1] == network.fit(33)
+    training = new(config)
+    middle = training._middle(torch.from_numpy(batch.norm_BHW))
+    assert middle.shape == (1, 33, 33)
+    assert float(middle[0, 0, 0]) == float(batch.norm_BHW[0, before, before])
+    assert [type(event) for event in training.events()][:1] == [trainer.Step]
+
+
+def test_accumulated_batches_are_one_large_batch() -> None:
+    """With a loss that is a mean over pixels, and without BatchNorm."""
+    both = []
+    for batch_size, accumulate in ((4, 1), (1, 4)):
+        config = TINY.replace(
+            norm="group", loss="bce", batch_size=batch_size, accumulate=accumulate, ema=0.0,
+            flip=False, transpose=False, rotate90=False, rotate=0.0, noise=0.0, crops="centred",
+        )  # fmt: skip
+        training = new(config)
+        step = training.train_step()
+        both.append((step.loss, training.network.head.weight.detach().numpy()))
+    assert both[0][0] == pytest.approx(both[1][0], rel=1e-5)
+    assert both[0][1] == pytest.approx(both[1][1], rel=1e-3, abs=1e-5)
+
+
+def test_balance_gives_every_class_the_same_weight_in_all() -> None:
+    training = new(TINY.replace(balance=True))
+    labels = torch.cat([torch.from_numpy(one.labels_HW).ravel() for one in training.data.train])
+    weights = training._weights(labels[None, None])[0, 0]
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-3)
+    objects, background = (float(weights[part].sum()) for part in (labels > 0, labels == 0))
+    assert objects == pytest.approx(background, rel=1e-3)
+
+
+def test_a_weight_map_that_follows_is_that_of_the_whole_image_moved_along() -> None:
+    labels = np.zeros((64, 64), np.int32)
+    labels[:, :30], labels[:, 32:] = 1, 2
+    config = TINY.replace(
+        weight_map=True, weights_follow=True, crop_size=32, crops="centred", batch_size=1
+    )
+    batch = only(labels.astype(np.float32), labels, config).crops(0)
+    gap = batch.labels_BHW == 0
+    assert (batch.border_BHW[gap] > 5).all()
+    assert (batch.border_BHW[~gap] == 0).all()
+
+
+def test_a_given_learning_rate_is_used_instead_of_the_schedule() -> None:
+    training = new()
+    assert training.train_step(lr=0.0123).lr == 0.0123
+    assert training.optimizer.param_groups[0]["lr"] == 0.0123
+    assert training.train_step().lr == pytest.approx(
+        trainer.learning_rate(TINY, 1, training.planned_steps)
+    )
+
+
+def test_a_schedule_may_be_planned_for_more_epochs_than_are_trained() -> None:
+    training = new(TINY.replace(schedule="poly", schedule_epochs=200))
+    assert training.planned_steps == 200 * training.steps_per_epoch

@@ -1,0 +1,1 @@
+"""The Data page: samples, statistics, augmentation, weight map, generator."""

@@ -1,0 +1,207 @@
+"""What a data set is like in numbers, and what each number means for a training."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui.data import jobs
+from ui.data.download import TICK_SECONDS, show_progress
+from ui.shared import charts
+from unet_core.data import datasets
+from unet_core.data.catalogue import DataSet
+from unet_core.data.statistics import Facts, Statistics, meaning, summary
+
+PATIENCE_SECONDS = 0.6  # tables that were computed before come within that time
+VIEWS = ("Distributions", "Images", "Objects")
+ORDER = ("train", "val", "test")
+CHART_HEIGHT = 230
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One chart: its title, where its values are, and the key of its sentence in `meaning`."""
+
+    title: str
+    table: str
+    column: str
+    axis: str
+    is_log: bool = False
+    key: str = ""
+
+
+MEASURES = (
+    Measure("Objects per image", "images", "objects", "objects"),
+    Measure("Area", "objects", "area", "square pixels", is_log=True),
+    Measure("Equivalent diameter", "objects", "equivalent_diameter_area", "pixels"),
+    Measure(
+        "Distance to the nearest neighbour",
+        "objects",
+        "nearest_neighbour_distance",
+        "pixels between centres",
+    ),
+    Measure("Eccentricity", "objects", "eccentricity", "0 is a circle, near 1 a line"),
+    Measure("Solidity", "objects", "solidity", "area / area of the convex hull"),
+    Measure("Mean intensity of objects", "objects", "intensity_mean", "grey value", key="contrast"),
+    Measure("Mean intensity of images", "images", "intensity_mean", "grey value"),
+    Measure("Objects that touch", "images", "touching", "share of an image's objects"),
+    Measure("Smallest object", "images", "smallest_area", "square pixels", is_log=True),
+    Measure("Foreground", "images", "foreground", "share of an image's pixels"),
+)
+
+
+def show(about: DataSet, scheme: str) -> None:
+    """Distributions and tables of all labelled images; a progress bar while they are computed."""
+    tables = _compute(about.name, scheme)
+    if tables is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        view = st.segmented_control(
+            "View",
+            VIEWS,
+            default=VIEWS[0],
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    if view == VIEWS[0]:
+        show_distributions(tables)
+    else:
+        show_table(about.name, view.lower(), tables.images if view == "Images" else tables.objects)
+
+
+def _compute(name: str, scheme: str) -> Statistics | None:
+    """The tables, or None while they are computed: then the page shows how far that is."""
+    key = ("statistics", name)
+
+    def work(report: jobs.Report) -> None:
+        datasets.statistics(
+            name,
+            scheme=scheme,
+            on_progress=lambda done, total: report(
+                f"Measuring every object: {done} of {total} images", done / total
+            ),
+        )
+
+    # One that has ended while the page waited is not begun again.
+    job = jobs.find(key) or jobs.start(key, work)
+    if not job.wait(PATIENCE_SECONDS):
+        st.fragment(show_progress, run_every=TICK_SECONDS)(job)
+        st.caption("This takes some seconds once. Afterwards it is there at once, for everybody.")
+        return None
+    jobs.forget(key)
+    if job.error:
+        raise job.error
+    return datasets.statistics(name, scheme=scheme)
+
+
+def show_distributions(tables: Statistics) -> None:
+    """The numbers of each split, then a chart and a sentence for each measure."""
+    facts = summary(tables)
+    # What the network learns from decides; the other splits are drawn for comparison.
+    words = meaning(facts.get("train") or next(iter(facts.values())))
+    splits = [split for split in ORDER if split in facts]
+    glance, shapes = st.columns([3, 2], gap="large")
+    with glance:
+        st.subheader("At a glance", anchor=False)
+        st.table(at_a_glance(facts))
+    with shapes:
+        st.subheader("Image shapes", anchor=False)
+        st.table(image_shapes(facts))
+        st.markdown(words["shapes"])
+    cards = [
+        (
+            one.title,
+            words[one.key or one.column],
+            charts.histogram(
+                _by_split(getattr(tables, one.table), one.column, splits),
+                x=one.axis,
+                things=one.table,
+                log=one.is_log,
+                height=CHART_HEIGHT,
+            ),
+        )
+        for one in MEASURES
+        if (one.key or one.column) in words
+    ]
+    shares = charts.shares({name: facts[name].class_shares for name in splits}, height=CHART_HEIGHT)
+    cards.append(("Class balance", words["classes"], shares))
+    for start in range(0, len(cards), 2):
+        for place, card in zip(st.columns(2), cards[start : start + 2], strict=False):
+            with place, st.container(border=True, height="stretch"):
+                _show_card(*card)
+
+
+def _show_card(title: str, sentence: str, fig: go.Figure) -> None:
+    st.subheader(title, anchor=False)
+    st.markdown(sentence)
+    st.plotly_chart(fig, key=f"chart-{title}", config={"displayModeBar": False}, alt=sentence)
+
+
+def _by_split(table: pd.DataFrame, column: str, splits: list[str]) -> dict[str, pd.Series]:
+    return {split: table.loc[table["split"] == split, column] for split in splits}
+
+
+def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
+    """A row per measure, a column per split, as text: whole numbers and shares in one table."""
+    rows = {
+        "Images": lambda one: f"{one.images:,}",
+        "Images without objects": lambda one: f"{one.empty_images:,}",
+        "Objects": lambda one: f"{one.objects:,}",
+        "Objects per image, median": lambda one: f"{one.objects_per_image:.0f}",
+        "Smallest object": lambda one: _pixels(one.smallest_area),
+        "Median object": lambda one: _pixels(one.median_area),
+        "Largest object": lambda one: _pixels(one.largest_area),
+        "Typical diameter": lambda one: _pixels(one.diameter),
+        "Objects that touch": lambda one: _share(one.touching),
+        "Foreground": lambda one: _share(one.foreground),
+    }
+    return pd.DataFrame(
+        {split: {row: tell(one) for row, tell in rows.items()} for split, one in facts.items()}
+    )
+
+
+def _pixels(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:,.1f}".removesuffix(".0") + " px"
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def image_shapes(facts: dict[str, Facts]) -> pd.DataFrame:
+    """A row per shape of an image, the most frequent first, with the images of each split."""
+    counts = pd.DataFrame({split: one.shapes for split, one in facts.items()}).fillna(0).astype(int)
+    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    counts.index = pd.Index(
+        [f"{rows} × {columns}" for rows, columns in counts.index], name="rows × columns"
+    )
+    return counts
+
+
+def show_table(name: str, what: str, table: pd.DataFrame) -> None:
+    """All rows, sortable; they travel to the browser as it scrolls."""
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown(
+            f"{len(table):,} {what}. A click on a column's name sorts by it.", width="content"
+        )
+        st.download_button(
+            "Download CSV",
+            data=lambda: table.to_csv(index=False).encode(),
+            file_name=f"{name}-{what}.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+            key=f"csv-{what}",
+        )
+    st.dataframe(
+        table,
+        width="stretch",
+        height=560,
+        hide_index=True,
+        lazy=True,
+        column_config={"image": st.column_config.TextColumn(width="small")},
+    )

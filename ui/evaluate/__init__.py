@@ -1,0 +1,1 @@
+"""The Evaluate page: forms, jobs, and their figures in words and charts."""

@@ -1,0 +1,122 @@
+"""What only some evaluations need, behind a button that says what is on."""
+
+from typing import Any
+
+import streamlit as st
+
+from ui.shared import choice, forms
+from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.predict.recipe import MOST_ROTATIONS
+
+# The number fields: the flag of the command, label, largest value, help. 0 is off.
+LOOKING = {
+    "rotations": (
+        "Average over rotations",
+        MOST_ROTATIONS,
+        "That many rotations by equal angles; Ronneberger and others took 7. 0 is off. "
+        "Not together with a sliding window.",
+    ),
+    "crop-multiple": (
+        "Cut images to multiples of (px)",
+        1024,
+        "As a tutorial does, which takes 16. The rest of each image is not scored. 0 is off.",
+    ),
+    "patches": (
+        "Score patches, too: this many per image",
+        1000,
+        "Squares of the size that the model was trained on, each seen alone. 0 is off.",
+    ),
+}
+SHORT = {"crop-multiple": "multiples of", "min_size": "at least"}  # on the button
+BY_HAND = ("threshold", "marker_threshold", "min_size")
+
+
+def choose(config: ModelConfig, *, has_objects: bool) -> list[str]:
+    """The options that were chosen, as words of the command."""
+    state = st.session_state
+    window = state.get("window", choice.NO_WINDOW)
+    looking = [name for name in LOOKING if name != "patches" or not has_objects]
+    by_hand = [name for name in BY_HAND if has_objects and _has_effect(name, config)]
+    on = {"window": int(window)} if window != choice.NO_WINDOW else {}
+    on |= {name: state[name] for name in looking if state.get(name)}
+    on |= {name: state[_key(name)] for name in by_hand if state.get(_key(name)) is not None}
+    text = ", ".join(f"{_short(name)} {value:g}" for name, value in on.items())
+    with st.popover(text[:1].upper() + text[1:] or "More", icon=":material/tune:"):
+        given: dict[str, Any] = {"window": _choose_window()}
+        given |= {name: _choose_count(name, is_idle=_is_idle(name, given)) for name in looking}
+        given = {name: value for name, value in given.items() if value}
+        if by_hand:
+            given |= _choose_by_hand(config.segmentation, by_hand)
+    return [word for name, value in given.items() for word in (_flag(name), f"{value:g}")]
+
+
+def _choose_window() -> int:
+    chosen = st.selectbox(
+        "Sliding window (px)",
+        choice.WINDOWS,
+        key="window",
+        bind="query-params",
+        help="The network sees squares of this side that overlap by half; their probabilities "
+        "are averaged.",
+    )
+    return 0 if chosen == choice.NO_WINDOW else int(chosen)
+
+
+def _is_idle(name: str, given: dict[str, Any]) -> bool:
+    return name == "rotations" and bool(given["window"])
+
+
+def _choose_count(name: str, *, is_idle: bool) -> int:
+    label, high, help = LOOKING[name]
+    value = st.number_input(
+        label,
+        min_value=0,
+        max_value=high,
+        value=0,
+        step=1,
+        key=name,
+        bind="query-params",
+        disabled=is_idle,
+        help=help,
+    )
+    return 0 if is_idle else value
+
+
+def _choose_by_hand(tuned: Segmentation, names: list[str]) -> dict[str, float]:
+    """Other thresholds than the model's; an empty field leaves the model's own."""
+    st.markdown("**Thresholds by hand**")
+    found = {}
+    for name in names:
+        about, own = Segmentation.__dataclass_fields__[name].metadata, getattr(tuned, name)
+        kind = type(own)
+        value = st.number_input(
+            forms.label(name),
+            min_value=kind(about["low"]),
+            max_value=kind(about["high"]),
+            value=None,
+            step=kind(1) if kind is int else 0.05,
+            placeholder=f"{own:g}, the model's",
+            key=_key(name),
+            bind="query-params",
+            help=about["help"],
+        )
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _has_effect(name: str, config: ModelConfig) -> bool:
+    return name != "marker_threshold" or config.segmentation.method == "watershed"
+
+
+def _key(name: str) -> str:
+    """Not the name alone: that is the Segment page's."""
+    return f"at-{name}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _short(name: str) -> str:
+    return SHORT.get(name, name.replace("_", " "))

@@ -1,0 +1,1 @@
+"""The Model page: the network drawn, its numbers, feature maps."""

@@ -1,0 +1,1 @@
+"""The Segment page: controls, views of the result, its scores."""

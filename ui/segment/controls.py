@@ -1,0 +1,95 @@
+"""The settings that make objects of probabilities: the left side of the Segment page."""
+
+from typing import Any
+
+import streamlit as st
+
+from ui.shared import forms
+from ui.shared.models import Model
+from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.data import datasets
+from unet_core.scoring import matching
+
+FOR_WATERSHED = ("marker_threshold", "boundary_weight")
+
+
+def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
+    """The settings that a person chose, and the IoU from which a found object is a hit."""
+    tuned = model.tuned
+    method = st.session_state.get("method", tuned.method)
+    chosen = {
+        name: _draw_setting(name, value, _idle(name, model, method))
+        for name, value in tuned.to_dict().items()
+    }
+    if not model.has_boundary:
+        chosen["method"] = "components"
+    options = Segmentation.from_dict(chosen)
+    st.button(
+        "Back to the tuned settings" if model.config.tuned_on else "Back to the defaults",
+        icon=":material/restart_alt:",
+        key="reset",
+        help=_where_tuned(model.config),
+        disabled=options == tuned,
+        on_click=st.session_state.update,
+        args=(tuned.to_dict(),),
+        width="stretch",
+    )
+    iou = st.select_slider(
+        "A hit from IoU",
+        matching.IOUS,
+        format_func=lambda value: f"{value:.2f}",
+        key="iou",
+        bind="query-params",
+        disabled=not has_truth,
+        help="IoU is the overlap of a found and a true object, divided by their area together. "
+        "From this value on, the two count as the same object.",
+    )
+    st.caption(describe(model.config))
+    return options, iou
+
+
+def _idle(name: str, model: Model, method: str) -> str:
+    """Why a setting has no effect at present; empty when it has one."""
+    if not model.has_boundary and name in ("method", *FOR_WATERSHED):
+        return "This model has no boundary channel, so there is nothing to separate objects by."
+    if method == "components" and name in FOR_WATERSHED:
+        return "Only the watershed uses this."
+    return ""
+
+
+def _draw_setting(name: str, value: object, idle: str) -> object:
+    about = Segmentation.__dataclass_fields__[name].metadata
+    help = f"{about['help']} Command line: `--{name.replace('_', '-')}`"
+    words: dict[str, Any] = {
+        "label": forms.label(name),
+        "key": name,
+        "bind": "query-params",
+        "help": f"{help}\n\n{idle}" if idle else help,
+        "disabled": bool(idle),
+    }
+    low, high, choices = about["low"], about["high"], about["choices"]
+    if choices:
+        return st.segmented_control(options=choices, default=value, required=True, **words)
+    if isinstance(value, bool):
+        return st.toggle(value=value, **words)
+    if isinstance(value, int):
+        return st.number_input(min_value=int(low), max_value=int(high), value=value, **words)
+    step = 0.01 if high <= 1 else 0.05
+    return st.slider(min_value=low, max_value=high, value=value, step=step, **words)
+
+
+def _where_tuned(config: ModelConfig) -> str:
+    if config.tuned_on:
+        return f"The settings with the best score on {config.tuned_on}."
+    return "Nobody has tuned this model's settings: these are the usual ones."
+
+
+def describe(config: ModelConfig) -> str:
+    """What a model has learnt from, in two short sentences."""
+    data, scheme = config.train.data, config.train.scheme
+    if data.partition(":")[0] in datasets.NAMES:
+        scheme = datasets.resolve_scheme(data, scheme)
+    text = f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch}."
+    if config.small and config.large:
+        text += f" It knows objects {config.small:.0f} to {config.large:.0f} px wide."
+    return text

@@ -1,0 +1,168 @@
+"""What came out of segmenting, in numbers, and what to know before believing them."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui.shared import charts, pictures
+from ui.shared.models import Model
+from ui.shared.uploads import Chosen
+from ui.shared.words import many, number
+from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.data import datasets
+from unet_core.predict import export
+from unet_core.predict.recipe import is_marked
+from unet_core.scoring import matching
+
+
+@dataclass(frozen=True)
+class Result:
+    """The objects found with the present settings, and how they agree with the truth."""
+
+    chosen: Chosen
+    model: Model
+    options: Segmentation
+    segmented: export.Segmented
+    counts: tuple[matching.Counts, ...]  # at matching.IOUS; empty without a truth
+    iou: float
+
+    @property
+    def labels_HW(self) -> np.ndarray:
+        """The objects found."""
+        return self.segmented.labels_HW
+
+    @property
+    def count(self) -> matching.Counts:
+        """The counts at the chosen IoU."""
+        return self.counts[matching.IOUS.index(self.iou)]
+
+    @cached_property
+    def objects(self) -> pictures.Objects:
+        """The objects found, as a list."""
+        return pictures.find_objects(self.labels_HW)
+
+
+def find(
+    chosen: Chosen, model: Model, prediction: export.Prediction, options: Segmentation, iou: float
+) -> Result:
+    """Objects and scores from cached probabilities, in milliseconds."""
+    segmented = export.find_objects(prediction, options)
+    counts = []
+    if chosen.truth_HW is not None:
+        counts = matching.match_many(chosen.truth_HW, segmented.labels_HW)
+    return Result(chosen, model, options, segmented, tuple(counts), iou)
+
+
+def show_numbers(result: Result) -> None:
+    """How many objects, and with a truth how well they agree, with the formula."""
+    with st.container(horizontal=True, gap="medium", key="numbers"):
+        st.metric("Objects found", f"{len(result.objects.label_N):,}", width="content")
+        if not result.counts:
+            return
+        count = result.count
+        st.metric("Objects in truth", f"{count.n_true:,}", width="content")
+        for name, value, help in (
+            ("F1", count.f1, "2 TP / (2 TP + FP + FN): the usual single number."),
+            ("Precision", count.precision, "Share of the found objects that are right."),
+            ("Recall", count.recall, "Share of the true objects that were found."),
+            ("AP", count.ap, "TP / (TP + FP + FN), as the Data Science Bowl counts."),
+            ("PQ", count.pq, "Panoptic quality: F1 times the mean IoU of the hits."),
+        ):
+            st.metric(name, number(value), help=help, width="content")
+    st.markdown(formula(count, result.iou))
+
+
+def formula(count: matching.Counts, iou: float) -> str:
+    """F1 with its numbers, in Markdown."""
+    if math.isnan(count.f1):
+        return "Neither the truth nor the result holds an object: there is no score."
+    tp, fp, fn = count.tp, count.fp, count.fn
+    return (
+        f"`F1 = 2*{tp} / (2*{tp} + {fp} + {fn}) = {count.f1:.3f}` at IoU ≥ {iou:.2f}: "
+        f"{many(tp, 'hit')}, {many(fp, 'false alarm')}, {many(fn, 'miss')}, this image alone."
+    )
+
+
+def show_curve(result: Result) -> None:
+    """The scores over the IoU from which an object is a hit."""
+    fig = go.Figure()
+    for name, colour in (("f1", charts.BLUE), ("ap", charts.ORANGE), ("pq", charts.GREEN)):
+        fig.add_scatter(
+            x=matching.IOUS,
+            y=[getattr(count, name) for count in result.counts],
+            name=name.upper(),
+            mode="lines+markers",
+            line={"color": colour},
+            hovertemplate="%{y:.3f}",
+        )
+    fig.add_vline(x=result.iou, line={"color": charts.QUIET, "dash": "dot", "width": 1})
+    fig.update_layout(
+        height=280,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    )
+    fig.update_xaxes(title="IoU from which a found object is a hit", tickvals=matching.IOUS)
+    fig.update_yaxes(title="score of this image", range=[0, 1.03])
+    st.plotly_chart(fig, key="curve", config={"displaylogo": False})
+
+
+def warnings(result: Result, scale: float) -> list[str]:
+    """What a person should know before believing the result."""
+    found = []
+    if result.counts:
+        found.append(use_warning(result.chosen, result.model.config))
+        found.append(test_warning(result.model.config, result.options))
+    if export.is_constant(result.chosen.pixels_HW):
+        found.append(export.CONSTANT)
+    found.append(size_warning(result.objects.diameter_N, result.model.config, scale))
+    return [sentence for sentence in found if sentence]
+
+
+def use_warning(chosen: Chosen, config: ModelConfig) -> str:
+    """Whether the model has learnt from this very image; empty when it has not."""
+    train = config.train
+    try:
+        sample = chosen.sample if chosen.data == datasets.info(train.data).name else ""
+        if not chosen.data and datasets.is_available(train.data):
+            sample = datasets.pixel_index(train.data).get(chosen.pixels_sha256, "")
+        used = datasets.used_in(train.data, train.scheme, sample) if sample else None
+    except ValueError:  # the set is no longer there, so nothing is known
+        return ""
+    if used == "train":
+        return (
+            f"This model was trained on this very image (of {train.data}): "
+            "the score says nothing about new images."
+        )
+    if used == "val":
+        return (
+            "This image helped to choose this model's weights and settings "
+            f"(validation of {train.data}): the score is a little too kind."
+        )
+    return ""
+
+
+def test_warning(config: ModelConfig, options: Segmentation) -> str:
+    """Whether test images have chosen the present settings; empty when they have not."""
+    if options != config.segmentation or not is_marked(config.tuned_on):
+        return ""
+    return f"These settings were chosen on {config.tuned_on}: scores on them are too good."
+
+
+def size_warning(diameter_N: np.ndarray, config: ModelConfig, scale: float) -> str:
+    """Whether the objects found are of another size than those of the training; else empty."""
+    if config.small is None or config.large is None or not len(diameter_N):
+        return ""
+    median = float(np.median(diameter_N))
+    if config.small <= median * scale <= config.large:
+        return ""
+    seen = "" if scale == 1 else f" ({median * scale:.0f} px after resizing)"
+    return (
+        f"The objects found are typically {median:.0f} px wide{seen}, outside the "
+        f"{config.small:.0f} to {config.large:.0f} px that this model learnt from. If they look "
+        "wrong, give their true diameter under “Adjust”."
+    )

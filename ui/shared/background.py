@@ -1,0 +1,26 @@
+"""What is said of a background job while it goes, and when it ended badly."""
+
+import streamlit as st
+
+from ui.shared import states, words
+from unet_core.runs.jobs import JobStatus
+
+
+def show_progress(status: JobStatus) -> None:
+    """What is being done, how much of it, and for how long."""
+    doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
+    st.progress(status.share, text=f"{doing} … {words.duration(status.seconds)}")
+
+
+def tell_bad_end(status: JobStatus, *, missing: str) -> None:
+    """Why there is no result; `missing` says what: "there are no figures"."""
+    if status.state == "stopped":
+        st.info(f"It was stopped before it was done, so {missing}.")
+    elif status.state == "lost":
+        st.error(
+            "Its process ended without a word: perhaps the computer was switched off, or memory "
+            "ran out. Start it again.",
+            icon=states.ICONS["lost"],
+        )
+    else:
+        st.error(f"It failed: {status.reason.rstrip('.')}.", icon=states.ICONS["failed"])

@@ -1,0 +1,98 @@
+"""Choices that a link restores."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+from unet_core.data import datasets
+
+NO_WINDOW = "no"
+WINDOWS = (NO_WINDOW, "64", "96", "128", "256", "512")
+MOST_OWN_SETS = 8  # generated sets that the choice still offers
+
+
+def choose(
+    label: str,
+    options: list[str],
+    key: str,
+    *,
+    default: str | None = None,
+    width: int | Literal["stretch"] = "stretch",
+    help: str | None = None,
+    on_change: Callable[[], None] | None = None,
+) -> str:
+    """One of the options, kept in the address; a link to something else is told so.
+
+    At first the default, or the first option where that is not among them.
+    """
+    tell_unknown(label, options, key)
+    return st.selectbox(
+        label,
+        options,
+        index=options.index(default) if default in options else 0,
+        key=key,
+        bind="query-params",
+        width=width,
+        help=help,
+        on_change=on_change,
+    )
+
+
+def tell_unknown(label: str, options: list[str], key: str) -> None:
+    """Say that a link asks for what is not here; an earlier choice that is gone is dropped."""
+    asked = st.query_params.get(key)
+    if key in st.session_state:
+        if st.session_state[key] not in options:
+            del st.session_state[key]
+    elif asked is not None and asked not in options:
+        st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
+
+
+def tell_empty(split: str, scheme: str) -> None:
+    """Say that a split holds no image, as validation under the scheme "all"."""
+    st.info(
+        f"Scheme {scheme} leaves no image for {split}: choose another scheme or split.",
+        icon=":material/info:",
+    )
+
+
+def show_steps(names: list[str], sample: str) -> None:
+    """Buttons to the sample before and the one behind, for the choice with the key "sample"."""
+    at = names.index(sample)
+    for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
+        st.button(
+            "",
+            icon=f":material/{icon}:",
+            help=f"{words} image ({at + 1} of {len(names)} is shown)",
+            key=f"go{step}",
+            disabled=not 0 <= at + step < len(names),
+            on_click=_go_to,
+            args=(names[(at + step) % len(names)],),
+        )
+
+
+def _go_to(sample: str) -> None:
+    st.session_state["sample"] = sample
+
+
+def set_names(names: list[str], key: str) -> list[str]:
+    """The data sets to choose from, and the generated ones that were made or that a link names."""
+    asked = st.query_params.get(key, "")
+    if ":" in asked:
+        with contextlib.suppress(ValueError):  # `choose` says that the link asks for nothing known
+            datasets.info(asked)
+            add_own_set(asked)
+    return [*names, *(one for one in own_sets() if one not in names)]
+
+
+def own_sets() -> list[str]:
+    """The names of generated sets that were looked at in this session."""
+    return st.session_state.get("_own_sets", [])
+
+
+def add_own_set(name: str) -> None:
+    """Offer a generated set wherever a data set is chosen."""
+    kept = [one for one in own_sets() if one != name]
+    st.session_state["_own_sets"] = [*kept, name][-MOST_OWN_SETS:]

@@ -1,0 +1,271 @@
+"""Widgets for settings: each option of a config becomes a field with its own tooltip.
+
+Nothing is decided here about what is allowed. What a person enters goes to the config as text,
+as from the command line, and its sentences come back to the field that they are about.
+"""
+
+import math
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from unet_core.base.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+# Where the option's name alone, with spaces, would not be a word.
+LABELS = {
+    "val_images": "Validation images",
+    "low_percentile": "Dark percentile",
+    "high_percentile": "Bright percentile",
+    "crop_size": "Crop size (px)",
+    "patches": "Patches per image",
+    "patches_on_objects": "Only patches with an object",
+    "patch_flips": "Mirrored patches, too",
+    "channels": "Channels of each level",
+    "norm": "Normalisation layers",
+    "init": "First weights",
+    "balance": "Balance the classes",
+    "weight_map": "Weight map",
+    "weights_follow": "Weight map: moved along",
+    "w0": "Weight map: height w0",
+    "sigma": "Weight map: width σ (px)",
+    "lr": "Learning rate",
+    "schedule": "Learning-rate schedule",
+    "schedule_epochs": "Epochs the schedule plans for",
+    "warmup": "Warm-up steps",
+    "accumulate": "Batches per step",
+    "patience": "Patience (epochs)",
+    "steps_per_epoch": "Steps per epoch",
+    "ema": "Weight averaging (EMA)",
+    "watch": "Best epoch by",
+    "flip": "Mirror",
+    "rotate90": "Quarter turns",
+    "geometry": "Geometric changes",
+    "augment_probability": "Probability of the others",
+    "rotate": "Rotate (degrees)",
+    "elastic": "Elastic bending (px)",
+    "elastic_sigma": "Elastic smoothness (px)",
+    "affine": "Moved corners (px)",
+    "min_size": "Minimum size (px)",
+    "thickness": "Thickness (px)",
+    "semi_axis": "Half axes (px)",
+    "grey": "Grey of shapes",
+    "background": "Background grey",
+}
+
+
+@dataclass(frozen=True)
+class Entry(Generic[S]):
+    """What a form holds: a config when all of it is possible, else a reason for each bad field."""
+
+    config: S | None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The reasons as shown to a person, each with the field's label in front."""
+        return [f"**{label(name)}**: {reason}." for name, reason in self.reasons.items()]
+
+
+def label(name: str) -> str:
+    """The words that stand over a field."""
+    return LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def tooltip(about: Field) -> str:
+    """The option's help, its limits, and its name on the command line."""
+    low, high = about.metadata["low"], about.metadata["high"]
+    limits = ""
+    if low is not None and high is not None:
+        limits = f" From {low:g} to {high:g}."
+    elif low is not None:
+        limits = f" At least {low:g}."
+    return f"{about.metadata['help']}{limits} Command line: `{about.name}`"
+
+
+def as_text(value: Any) -> str:
+    """A value as it is written on the command line; `with_text` reads the same value back."""
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def field_value(kind: type[Settings], name: str, value: Any) -> Any:
+    """A setting's value as its field holds it: `draw_field` shows lists as text."""
+    about = kind.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    hint = typing.get_type_hints(kind)[name]
+    if about.metadata["choices"] or hint in (bool, int):
+        return value
+    return float(value) if hint is float else as_text(value)
+
+
+def check(base: S, entered: Mapping[str, str]) -> Entry[S]:
+    """The base config with the entered texts, or every reason why that cannot be.
+
+    The config names one fault at a time. Each faulty field is set aside and the rest tried again,
+    so that a person sees all of them at once.
+    """
+    left = dict(entered)
+    reasons: dict[str, str] = {}
+    while True:
+        try:
+            config = base.with_text([f"{name}={text}" for name, text in left.items()])
+        except ValueError as error:
+            reason = str(error)
+            # A sentence of the config begins with the name of the option that it is about.
+            name = reason.split(maxsplit=1)[0]
+            if name not in left:
+                return Entry(None, reasons | {name: reason})
+            reasons[name] = reason
+            del left[name]
+            continue
+        return Entry(None if reasons else config, reasons)
+
+
+def changes(config: Settings, base: Settings) -> list[str]:
+    """What was changed, as `key=value` for the command line."""
+    before, after = base.to_dict(), config.to_dict()
+    return [
+        f"{name}={as_text(value).replace(' ', '')}"
+        for name, value in after.items()
+        if value != before[name]
+    ]
+
+
+def step(value: float, low: float | None, high: float | None) -> float:
+    """What one press of + adds to a number: a power of ten, finer than the value or the range."""
+    reach = abs(value) or ((high or 1.0) - (low or 0.0)) or 1.0
+    return 10.0 ** (math.floor(math.log10(reach)) - 1)
+
+
+def groups(config: Settings, *, skip: Iterable[str] = ()) -> dict[str, list[Field]]:
+    """The options by their group, in the order of the config."""
+    found: dict[str, list[Field]] = {}
+    for about in fields(config):  # type: ignore[arg-type]
+        if about.metadata and about.name not in skip:
+            found.setdefault(about.metadata["group"], []).append(about)
+    return found
+
+
+def edit(
+    base: S,
+    *,
+    key: str,
+    skip: Iterable[str] = (),
+    choices: Mapping[str, tuple[Any, ...]] | None = None,
+    idle: Callable[[S], Mapping[str, str]] | None = None,
+    columns: int = 3,
+) -> Entry[S]:
+    """Draw every option in folded groups and give back what a person made of them.
+
+    `key` names the form: another key starts afresh from its base. `skip` leaves options out,
+    `choices` narrows one to the values that fit here, and `idle` says which have no effect in a
+    config, and why: those are greyed out.
+    """
+    by_group = groups(base, skip=skip)
+    abouts = [about for members in by_group.values() for about in members]
+    # Known before any widget is drawn: a fold must say how many faults and changes lie inside.
+    entered = {about.name: _entered(base, about, key) for about in abouts}
+    entry = check(base, entered)
+    greyed = idle(entry.config) if idle and entry.config is not None else {}
+    folds = st.container(gap="xxsmall")
+    for group, members in by_group.items():
+        names = [about.name for about in members]
+        changed = sum(entered[name] != as_text(getattr(base, name)) for name in names)
+        wrong = sum(name in entry.reasons for name in names)
+        with folds.expander(
+            _fold_label(group, changed, wrong), key=f"{key}-{group}", type="compact"
+        ):
+            _draw_group(base, members, entry, key, choices or {}, greyed, columns)
+    return entry
+
+
+def _fold_label(group: str, changed: int, wrong: int) -> str:
+    marks = []
+    if changed:
+        marks.append(f":primary[{changed} changed]")
+    if wrong:
+        marks.append(f":red[:material/error: {wrong} to correct]")
+    return " · ".join([group, *marks])
+
+
+def _entered(base: Settings, about: Field, key: str) -> str:
+    return as_text(st.session_state.get(f"{key}-{about.name}", getattr(base, about.name)))
+
+
+def _draw_group(
+    base: Settings,
+    members: list[Field],
+    entry: Entry,
+    key: str,
+    choices: Mapping[str, tuple[Any, ...]],
+    idle: Mapping[str, str],
+    columns: int,
+) -> None:
+    hints = typing.get_type_hints(type(base))
+    # Switches stand together below the fields: beside a labelled field they would hang askew.
+    switches = [about for about in members if hints[about.name] is bool]
+    others = [about for about in members if hints[about.name] is not bool]
+    for start in range(0, len(others), columns):
+        for place, about in zip(st.columns(columns), others[start : start + columns], strict=False):
+            with place:
+                options = choices.get(about.name) or about.metadata["choices"]
+                draw_field(
+                    about,
+                    getattr(base, about.name),
+                    hint=hints[about.name],
+                    key=f"{key}-{about.name}",
+                    choices=options,
+                    idle=idle.get(about.name, ""),
+                )
+                if about.name in entry.reasons:
+                    st.caption(f":red[{entry.reasons[about.name]}]")
+    if switches:
+        with st.container(horizontal=True, gap="medium"):
+            for about in switches:
+                st.toggle(
+                    label(about.name),
+                    value=getattr(base, about.name),
+                    key=f"{key}-{about.name}",
+                    help=tooltip(about),
+                )
+        for about in switches:
+            if about.name in entry.reasons:
+                st.caption(f":red[{entry.reasons[about.name]}]")
+
+
+def draw_field(
+    about: Field,
+    value: Any,
+    *,
+    hint: Any,
+    key: str,
+    choices: tuple[Any, ...] = (),
+    idle: str = "",
+) -> Any:
+    """One option as the widget that suits its type, and what it holds.
+
+    Numbers have no limits in the widget: a browser would keep a bad one to itself, and Start
+    would run with the last good one.
+    """
+    words: dict[str, Any] = {
+        "label": label(about.name),
+        "key": key,
+        "help": f"{tooltip(about)}\n\n{idle}" if idle else tooltip(about),
+        "disabled": bool(idle),
+    }
+    if choices:
+        index = choices.index(value) if value in choices else 0
+        return st.selectbox(options=choices, index=index, **words)
+    if hint is bool:
+        return st.toggle(value=value, **words)
+    if hint is int:
+        return st.number_input(value=value, step=1, **words)
+    if hint is float:
+        size = step(value, about.metadata["low"], about.metadata["high"])
+        return st.number_input(value=float(value), step=size, format="%g", **words)
+    return st.text_input(value=as_text(value), **words)

@@ -1,0 +1,133 @@
+"""Arrays as pictures for the browser: exact PNGs, quickly packed.
+
+Axes: H rows, W columns, N objects. No JPEG, and no resampling but the one announced in `fit`.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from unet_core.imaging import images, overlay
+
+MOST_SIDE = 2048  # pixels: larger pictures are sent to the browser coarser
+# Dark blue over teal to yellow: rises evenly in brightness, for all kinds of eyes (viridis).
+_VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What lies under the pointer: `index_HW` - 1 is a place in the other three, 0 is nothing.
+
+    index_HW is as coarse as the picture (`fit`); areas are in pixels of the image itself.
+    """
+
+    index_HW: np.ndarray
+    label_N: np.ndarray
+    area_N: np.ndarray
+    word_N: tuple[str, ...] = ()
+
+    @property
+    def diameter_N(self) -> np.ndarray:
+        """Diameters of the circles of the same areas, in pixels."""
+        return np.sqrt(4 / np.pi * self.area_N)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A grey [H, W] or coloured [H, W, 3 or 4] uint8 picture as PNG, quickly packed."""
+    return _save(PillowImage.fromarray(np.ascontiguousarray(pixels)))
+
+
+def layer(number_HW: np.ndarray, shades_N4: np.ndarray) -> bytes:
+    """A picture of colour numbers as a PNG that lies, partly transparent, over another one."""
+    picture = PillowImage.fromarray(np.ascontiguousarray(number_HW))
+    picture.putpalette(shades_N4[:, :3].tobytes())
+    return _save(picture, transparency=shades_N4[:, 3].tobytes())
+
+
+def _save(picture: PillowImage.Image, **options: bytes) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1, **options)
+    return buffer.getvalue()
+
+
+def step(shape: Sequence[int]) -> int:
+    """Every how many-th row and column is shown, so that no side exceeds `MOST_SIDE`."""
+    return max(1, -(-max(shape) // MOST_SIDE))
+
+
+def fit(pixels_HW: np.ndarray) -> np.ndarray:
+    """Pixels as they are, or every n-th where the picture is too large for the browser."""
+    every = step(pixels_HW.shape)
+    return pixels_HW[::every, ::every]
+
+
+def grey(values_HW: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Values as uint8 [H, W], from black (low and less) to white (high and more)."""
+    span = max(high - low, 1e-9)
+    return np.rint(255 * np.clip((values_HW - low) / span, 0, 1)).astype(np.uint8)
+
+
+def heat(values_HW: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """Values as colours from dark blue (low) to yellow (high): uint8 [H, W, 3]."""
+    places = np.linspace(0, 255, len(_VIRIDIS))
+    table = np.stack(
+        [np.interp(np.arange(256), places, channel) for channel in zip(*_VIRIDIS, strict=True)],
+        axis=1,
+    ).astype(np.uint8)
+    span = max(high - low, 1e-9)
+    return table[(np.clip((values_HW - low) / span, 0, 1) * 255).astype(np.uint8)]
+
+
+def thumbnail(image_HW: np.ndarray, labels_HW: np.ndarray | None, *, side: int) -> bytes:
+    """A small PNG at most `side` wide and high, objects outlined where there are labels."""
+    factor = min(1.0, side / max(image_HW.shape))
+    rows, columns = (
+        (np.arange(max(1, round(length * factor))) / factor).astype(int).clip(max=length - 1)
+        for length in image_HW.shape
+    )
+    grey_HW = images.display(image_HW)
+    shape = (len(rows), len(columns))
+    small_HW = np.asarray(
+        PillowImage.fromarray(grey_HW).resize(shape[::-1], PillowImage.Resampling.BOX)
+    )
+    if labels_HW is None:
+        return png(small_HW)
+    number_HW = overlay.number_objects(labels_HW[np.ix_(rows, columns)])
+    shades = overlay.shades(overlay.OBJECTS, filled=False, opacity=0.8)
+    return png(overlay.paint(small_HW, number_HW, shades))
+
+
+def find_objects(labels_HW: np.ndarray) -> Objects:
+    """The objects of labels (integers, 0 for background) and where they are in the picture."""
+    count_N = np.bincount(labels_HW.ravel()) if labels_HW.size else np.zeros(1, int)
+    count_N[0] = 0
+    label_N = np.flatnonzero(count_N)
+    index_N = np.zeros(len(count_N), np.int32)
+    index_N[label_N] = np.arange(1, len(label_N) + 1)
+    return Objects(index_N[fit(labels_HW)], label_N, count_N[label_N])
+
+
+def judge_objects(
+    true_HW: np.ndarray, pred_HW: np.ndarray, hit_true: np.ndarray, hit_pred: np.ndarray
+) -> Objects:
+    """The found objects and the missed true ones behind them, with the verdict on each."""
+    found = find_objects(pred_HW)
+    missed = find_objects(np.where(np.isin(true_HW, hit_true), 0, true_HW))
+    behind_HW = np.where(missed.index_HW > 0, missed.index_HW + len(found.label_N), 0)
+    words = ["hit" if one else "false alarm" for one in np.isin(found.label_N, hit_pred)]
+    words += ["missed (number in the truth)"] * len(missed.label_N)
+    return Objects(
+        np.where(found.index_HW > 0, found.index_HW, behind_HW),
+        np.concatenate([found.label_N, missed.label_N]),
+        np.concatenate([found.area_N, missed.area_N]),
+        tuple(words),
+    )
+
+
+def number_png(index_HW: np.ndarray) -> bytes:
+    """Numbers below 2**24 as colours: red + 256 green + 65536 blue."""
+    bytes_HW4 = np.ascontiguousarray(index_HW, dtype="<u4").view(np.uint8)
+    return png(bytes_HW4.reshape(*index_HW.shape, 4)[..., :3])

@@ -1,0 +1,44 @@
+"""Numbers, amounts and times as people read them."""
+
+import pandas as pd
+
+
+def number(value: float | None, form: str = "{:.3f}") -> str:
+    """A number in a format, a score's at first, and a dash where there is none."""
+    return "–" if value is None or pd.isna(value) else form.format(value)
+
+
+def many(count: int, word: str) -> str:
+    """An amount and its word: "1 image", "1,067 images", "2 misses"."""
+    return f"{count:,} {word}" + ("" if count == 1 else "es" if word.endswith("s") else "s")
+
+
+def large_count(count: float) -> str:
+    """A count as people say it: 31.0 million."""
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if count >= 0.9995 * size:
+            return f"{count / size:#.3g}".rstrip(".") + f" {word}"
+    return f"{count:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people say it: `48 s`, `3 min 20 s`, `2 h 05 min`; a dash where there is none."""
+    if seconds is None:
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """An estimated time, no finer than an estimate can be: `about 2 min`."""
+    if seconds < 55:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    if seconds < 3570:
+        return f"about {max(1, round(seconds / 60))} min"
+    if seconds < 36_000:
+        return f"about {seconds / 3600:.1f} h"
+    return f"about {round(seconds / 3600)} h"

@@ -1,0 +1,204 @@
+"""Curves over epochs, as options for `st.echarts_chart`. Tables come in, a dictionary comes out.
+
+Plotly draws the figures that stand still, in charts.py. These grow every second, and Streamlit
+builds a Plotly chart anew whenever its numbers change: it flickers, most of all on a machine that
+is busy training. An ECharts chart takes the new numbers where it stands.
+
+Blue is training and orange is validation, everywhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ui.shared.charts import BLUE, GREEN, ORANGE, PINK, QUIET, SERIES, SKY
+
+DASHES = ("solid", "dashed", "dotted")
+
+# A line on the screen has about this many pixels; more points cost traffic and show nothing.
+MOST_POINTS = 1200
+MOST_DOTS = 40  # more of them hide the line
+
+Option = dict[str, Any]
+
+
+def loss(
+    metrics: pd.DataFrame,
+    steps: pd.DataFrame,
+    *,
+    steps_per_epoch: float,
+    best: int | None = None,
+    log: bool = False,
+) -> Option:
+    """The loss over epochs: validation and training once an epoch, and the step's as it runs.
+
+    `metrics` has a row per epoch (epoch, train_loss, val_loss), `steps` one per second or so
+    (step, loss). An epoch's values stand at its end, where its last step stands, too.
+    """
+    lines = [
+        _line("training, each step", *_over_steps(steps, "loss", steps_per_epoch), SKY, thin=True),
+        _epochs("training", metrics, "train_loss", BLUE),
+        _epochs("validation", metrics, "val_loss", ORANGE, best=best),
+    ]
+    return _chart(lines, y="loss", log=log)
+
+
+def dice(metrics: pd.DataFrame, *, best: int | None = None) -> Option:
+    """Dice over epochs: hard on training and validation, and the soft one of validation."""
+    lines = [
+        _epochs("training", metrics, "train_dice", BLUE),
+        _epochs("validation", metrics, "val_dice", ORANGE, best=best),
+        _epochs("validation, soft", metrics, "val_soft_dice", ORANGE, dash="dotted"),
+    ]
+    return _chart(lines, y="Dice", empty="comes after the first epoch")
+
+
+def pace(steps: pd.DataFrame, column: str, *, steps_per_epoch: float) -> Option:
+    """The learning rate ("lr") or the speed ("images_per_second") over the epochs."""
+    name, color = {"lr": ("learning rate", GREEN), "images_per_second": ("images/s", PINK)}[column]
+    line = _line(name, *_over_steps(steps, column, steps_per_epoch), color, thin=True)
+    return _chart([line], y=name)
+
+
+def compare(metrics: Mapping[str, pd.DataFrame], column: str, *, y: str, log: bool) -> Option:
+    """One column of several runs over epochs, a line for each run that has values."""
+    lines = [
+        _epochs(
+            name,
+            frame,
+            column,
+            SERIES[place % len(SERIES)],
+            dash=DASHES[place // len(SERIES) % len(DASHES)],
+        )
+        for place, (name, frame) in enumerate(metrics.items())
+    ]
+    return _chart(lines, y=y, log=log, empty="no values yet")
+
+
+def thin_out(
+    x: np.ndarray, y: np.ndarray, *, most: int = MOST_POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` points of a curve, each the mean of its neighbours; short ones as they are."""
+    if len(x) <= most:
+        return x, y
+    group = np.arange(len(x)) * most // len(x)
+    count = np.bincount(group)
+    return np.bincount(group, x) / count, np.bincount(group, y) / count
+
+
+def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column as floats, NaN for null; all NaN where the column does not exist."""
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    return pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
+
+
+def _over_steps(
+    steps: pd.DataFrame, column: str, steps_per_epoch: float
+) -> tuple[np.ndarray, np.ndarray]:
+    return thin_out(_column(steps, "step") / max(steps_per_epoch, 1.0), _column(steps, column))
+
+
+def _epochs(
+    name: str,
+    metrics: pd.DataFrame,
+    column: str,
+    color: str,
+    *,
+    dash: str = "solid",
+    best: int | None = None,
+) -> Option:
+    """A column of the epochs as a line; the best one gets a star and a line down to the axis."""
+    x, y = _column(metrics, "epoch"), _column(metrics, column)
+    line = _line(name, x, y, color, dash=dash)
+    value = y[x == best] if best is not None else y[:0]
+    if best is not None and value.size and np.isfinite(value[-1]):
+        line["markPoint"] = {
+            "symbol": "path://M10 0l3 7h7l-6 4 2 8-6-5-6 5 2-8-6-4h7z",
+            "symbolSize": 16,
+            "data": [{"coord": [best, _short(value[-1])]}],
+            "itemStyle": {"color": color, "borderColor": "#333", "borderWidth": 0.7},
+        }
+        line["markLine"] = {
+            "symbol": "none",
+            "data": [{"xAxis": best}],
+            "lineStyle": {"color": QUIET, "type": "dotted"},
+            "label": {
+                "formatter": f"best: epoch {best}",
+                "color": QUIET,
+                # Beside its line, towards the middle: above the last epoch it would be cut.
+                "align": "right" if 2 * best > x[-1] else "left",
+            },
+            "silent": True,
+        }
+    return line
+
+
+def _short(value: float) -> float | None:
+    """Six digits: more cannot be seen, and travel every second."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def _line(
+    name: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    color: str,
+    *,
+    dash: str = "solid",
+    thin: bool = False,
+) -> Option:
+    """A series; values that do not exist are gaps, and a lone point shows as a dot."""
+    points = [[_short(one), _short(other)] for one, other in zip(x, y, strict=True)]
+    return {
+        "type": "line",
+        "name": name,
+        "data": points,
+        "showSymbol": len(points) == 1 or (not thin and len(points) <= MOST_DOTS),
+        "symbolSize": 6,
+        "lineStyle": {"color": color, "width": 1.3 if thin else 2.4, "type": dash},
+        "itemStyle": {"color": color},
+    }
+
+
+def _chart(lines: list[Option], *, y: str, log: bool = False, empty: str = "") -> Option:
+    """The lines that have any value, with axes, legend and tooltip."""
+    lines = [line for line in lines if any(value is not None for _, value in line["data"])]
+    end = max((line["data"][-1][0] for line in lines), default=1.0)
+    option: Option = {
+        "animation": False,
+        "grid": {"left": 8, "right": 24, "top": 56, "bottom": 28, "containLabel": True},
+        "legend": {"left": 0, "top": 0, "type": "scroll", "right": 24},
+        "tooltip": {"trigger": "axis", "valueFormatter": "%.4g"},
+        "xAxis": {
+            "type": "value",
+            "name": "epoch",
+            "nameLocation": "middle",
+            "nameGap": 26,
+            "min": 0,
+            "max": end,
+            # Where the curve has got to is seldom a round number.
+            "axisLabel": {"showMaxLabel": end == round(end)},
+            "splitLine": {"show": False},
+        },
+        "yAxis": {
+            "type": "log" if log else "value",
+            "name": y,
+            "nameGap": 22,  # above the label of the best epoch
+            "nameTextStyle": {"align": "left"},
+            "scale": y != "loss",
+        },
+        "series": lines,
+    }
+    if not lines:
+        option["series"] = [{"type": "line", "data": []}]  # without one there are no axes
+        option["yAxis"] |= {"min": 0, "max": 1}
+        option["title"] = {
+            "text": empty,
+            "left": "center",
+            "top": "middle",
+            "textStyle": {"color": QUIET, "fontSize": 13, "fontWeight": "normal"},
+        }
+    return option

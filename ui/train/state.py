@@ -1,0 +1,128 @@
+"""What is said about a run in words, and its growing curves as tables."""
+
+import re
+from dataclasses import dataclass, field, fields
+
+import pandas as pd
+
+from ui.shared import forms, words
+from unet_core.base.config import TrainConfig
+from unet_core.base.records import Cursor
+from unet_core.runs import runs
+from unet_core.runs.runs import Run
+from unet_core.runs.status import Status
+from unet_core.training import presets
+
+
+def recipe(run: Run) -> str:
+    """The recipe that a run was made from, which its name tells."""
+    found = re.fullmatch(r"\d{8}-\d{6}-(.+)-[0-9a-f]+", run.id)
+    return found[1] if found else run.id
+
+
+def progress(status: Status) -> str:
+    """One line on how far a run is: `Epoch 3 of 8 · step 75 of 240 · 50 s left`."""
+    if status.state == "queued":
+        return _queue(status)
+    # The epoch that is being worked on; between the last step and the end it stays the last one.
+    epoch = min(status.epoch + 1, status.epochs) if status.is_alive else status.epoch
+    parts = [f"Epoch {epoch} of {status.epochs}"]
+    if status.steps:
+        parts.append(f"step {status.step} of {status.steps}")
+    if status.is_alive and status.phase and status.phase != "training":
+        parts.append(status.phase)
+    if status.is_alive and status.seconds_left is not None:
+        parts.append(f"{words.duration(status.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _queue(status: Status) -> str:
+    if not status.queue_place:
+        return "Starting"
+    ahead = status.queue_place - 1
+    return f"Place {status.queue_place} in the queue" + (
+        "" if ahead else ": next, as soon as the device is free"
+    )
+
+
+def ahead(run: Run, status: Status) -> list[str]:
+    """A line for each run that a queued one waits for."""
+    lines = []
+    for other in runs.list_runs():
+        seen = other.status()
+        waits = seen.queue_place is not None and seen.queue_place < (status.queue_place or 0)
+        if other != run and (seen.state == "running" or waits):
+            lines.append(f"Ahead: {short_names([other])[0]}, {seen.state}. {progress(seen)}")
+    return lines
+
+
+def share(status: Status) -> float:
+    """How much of the steps is done, from 0 to 1."""
+    if status.state == "finished":
+        return 1.0
+    return min(1.0, status.step / status.steps) if status.steps else 0.0
+
+
+@dataclass
+class Curve:
+    """The rows of a growing file as a table; each call of `follow` reads the new lines only."""
+
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cursor: Cursor | None = None
+
+    def follow(self, read) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+        """The table up to now. `read` is `run.steps` or `run.metrics`."""
+        new = read(self.cursor)
+        self.cursor = new.cursor
+        if not new.is_continued:
+            self.frame = pd.DataFrame(new.rows)
+        elif new.rows:
+            self.frame = pd.concat([self.frame, pd.DataFrame(new.rows)], ignore_index=True)
+        return self.frame
+
+
+def best_row(metrics: pd.DataFrame, epoch: int | None) -> dict[str, float]:
+    """The values of the best epoch; empty before there is one."""
+    if epoch is None or metrics.empty:
+        return {}
+    rows = metrics[metrics["epoch"] == epoch]
+    return {} if rows.empty else rows.iloc[-1].to_dict()
+
+
+def last_row(frame: pd.DataFrame) -> dict[str, float]:
+    """The newest values; empty before there are any."""
+    return {} if frame.empty else frame.iloc[-1].to_dict()
+
+
+def settings_table(config: TrainConfig) -> pd.DataFrame:
+    """Every setting with its group, value and help."""
+    rows = [
+        {
+            "Group": about.metadata["group"],
+            "Setting": about.name,
+            "Value": forms.as_text(getattr(config, about.name)),
+            "Meaning": about.metadata["help"],
+        }
+        for about in fields(config)
+    ]
+    return pd.DataFrame(rows)
+
+
+def short_names(found: list[Run]) -> list[str]:
+    """A name for each run that tells it from the others: recipe and end of its name."""
+    return [f"{recipe(run)} {run.id.rpartition('-')[2]}" for run in found]
+
+
+def value(setting: object) -> str:
+    """A setting's value in a table; a run whose settings cannot be read has none."""
+    return "–" if setting is None else forms.as_text(setting)
+
+
+def changed(run: Run) -> str:
+    """The settings in which a run differs from its recipe, as `lr=0.01, epochs=3`."""
+    if run.fault:
+        return "–"
+    known = presets.PRESETS.get(recipe(run))
+    base = known.config if known else TrainConfig()
+    found = forms.changes(run.config, base)
+    return ", ".join(change for change in found if not change.startswith(("data=", "scheme=")))

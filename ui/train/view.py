@@ -1,0 +1,259 @@
+"""One run on the screen, live: it reads the run's directory and nothing else."""
+
+import pandas as pd
+import streamlit as st
+
+from ui.shared import page, states, words
+from ui.train import curves, state
+from unet_core.runs import runs
+from unet_core.runs.runs import Run
+from unet_core.runs.status import Status
+
+TICK_SECONDS = 1.0
+PICTURES = 4  # the fixed validation images
+LOG_LINES = 40  # of its end, where the news is
+BEST = "Of the best epoch so far, whose weights are kept."
+
+
+def show(run_id: str) -> None:
+    """The run of a link: its state, what can be done with it, its curves and predictions."""
+    try:
+        run = runs.find(run_id)
+    except ValueError:
+        st.warning(f"There is no run `{run_id}`: it was deleted, or the link is incomplete.")
+        _leave_button()
+        return
+    status = run.status()
+    _show_head(run, status)
+    # The browser asks again every second, but only while there is something to see.
+    st.fragment(_show_live, run_every=TICK_SECONDS if status.is_alive else None)(
+        run, status.is_alive
+    )
+    _show_settings(run)
+
+
+def _leave_button() -> None:
+    st.button("All runs", icon=":material/arrow_back:", on_click=leave, key="leave")
+
+
+def leave() -> None:
+    """Back to all runs and the form."""
+    st.query_params.pop("run", None)
+
+
+def _show_head(run: Run, status: Status) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            _leave_button()
+            st.subheader(state.recipe(run), width="content", anchor=False)
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            _show_actions(run, status)
+    data = "" if run.fault else f"{run.config.data} · "
+    device = f" · {status.device}" if status.device else ""
+    st.caption(f"{data}run `{run.id}`{device}")
+    if status.note:
+        st.caption(f":material/info: {status.note}")
+
+
+def _show_actions(run: Run, status: Status) -> None:
+    """Stop while it goes, else go on; use it when there are weights; delete after a question."""
+    if status.is_alive:
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key="stop",
+            on_click=run.stop,
+            help="Ends within seconds and keeps the weights; you can resume later.",
+        )
+    elif run.has_weights():
+        query = {"model": run.id}
+        page.link(
+            "segment", label="Segment with this model", icon=page.icon("segment"), query=query
+        )
+        page.link("evaluate", label="Evaluate this model", icon=page.icon("evaluate"), query=query)
+    if not status.is_alive and status.state != "finished" and not run.fault:
+        has_past = run.can_resume()
+        if st.button(
+            "Resume" if has_past else "Start again",
+            icon=":material/play_arrow:",
+            key="resume",
+            type="primary",
+            help="Continues the curve where it ended."
+            if has_past
+            else "It ended before anything was saved, so it begins at the first step.",
+        ):
+            with page.guard():
+                runs.start(run, resume=True)
+                st.rerun()
+    if not status.is_alive:
+        with st.popover("Delete …", icon=":material/delete:", key="delete-question"):
+            st.markdown("Delete this run with its weights and curves? This cannot be undone.")
+            if st.button("Delete for good", key="delete", type="primary"):
+                with page.guard():
+                    run.delete()
+                    leave()
+                    st.rerun()
+
+
+def _show_live(run: Run, was_alive: bool) -> None:
+    """All that changes while a run goes; called every second."""
+    status = run.status()
+    if status.is_alive != was_alive:
+        st.rerun()  # other buttons, and another timer or none
+    metrics = _curve(run, "metrics").follow(run.metrics)
+    steps = _curve(run, "steps").follow(run.steps)
+    _show_state(run, status)
+    if steps.empty and metrics.empty:
+        if status.state == "running":
+            st.info(
+                "Reading the images; the first point of the curve comes in a few seconds.",
+                icon=":material/hourglass_top:",
+            )
+    else:
+        _show_numbers(status, metrics, steps)
+        _show_curves(run, status, metrics, steps)
+        _show_predictions(run)
+    _show_log(run)
+
+
+def _curve(run: Run, kind: str) -> state.Curve:
+    """What this browser has read of a run so far; only of the run that it shows."""
+    kept = st.session_state.get("_curves")
+    if kept is None or kept[0] != run.id:
+        kept = (run.id, {"metrics": state.Curve(), "steps": state.Curve()})
+        st.session_state["_curves"] = kept
+    return kept[1][kind]
+
+
+def _show_state(run: Run, status: Status) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        states.badge(status.state)
+        st.markdown(state.progress(status), width="content")
+    if status.state == "queued":
+        for line in state.ahead(run, status):
+            st.caption(line)
+    else:
+        st.progress(state.share(status))
+    if status.state in ("failed", "lost"):
+        st.error(_sentence(status, run), icon=states.ICONS[status.state])
+    elif status.reason:
+        st.caption(f":material/info: {status.reason}")
+
+
+def _sentence(status: Status, run: Run) -> str:
+    """Why it ended, and what to do."""
+    reason = (status.reason or "The reason is in the log below.").rstrip(".")
+    if reason.partition(" ")[0].isalpha():  # the name of a file or setting stays as it is
+        reason = reason[:1].upper() + reason[1:]
+    if run.fault:
+        return f"{reason}. It can only be deleted."
+    if status.state == "lost":
+        what = "go on from the last saved state" if run.can_resume() else "begin again"
+        return f"{reason}. Press the button above to {what}."
+    return f"{reason}."
+
+
+def _show_numbers(status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
+    best, last = state.best_row(metrics, status.best_epoch), state.last_row(steps)
+    texts = {
+        "Validation Dice": words.number(best.get("val_dice"), "{:.3f}"),
+        "Validation loss": words.number(best.get("val_loss"), "{:.3g}"),
+        "Learning rate": words.number(last.get("lr"), "{:.2g}"),
+        "Images per second": words.number(last.get("images_per_second"), "{:.3g}"),
+        "Trained for": words.duration(status.seconds),
+        "Time left": words.duration(status.seconds_left if status.is_alive else None),
+    }
+    for place, (name, text) in zip(st.columns(len(texts)), texts.items(), strict=True):
+        place.metric(name, text, help=BEST if name.startswith("Validation") else None)
+
+
+def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
+    per_epoch = status.steps / status.epochs if status.epochs else 0.0
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        log = st.toggle(
+            "Logarithmic loss",
+            key="log-loss",
+            help="Equal ratios take equal room: small late gains become visible.",
+        )
+        st.download_button(
+            "Curve as CSV",
+            data=lambda: metrics.to_csv(index=False),
+            file_name=f"{run.id}-curve.csv",
+            mime="text/csv",
+            key="curve-csv",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=metrics.empty,
+        )
+    left, right = st.columns(2)
+    best = status.best_epoch
+    drawn = curves.loss(metrics, steps, steps_per_epoch=per_epoch, best=best, log=log)
+    with left:
+        _draw(drawn, "loss-chart")
+    with right:
+        _draw(curves.dice(metrics, best=best), "dice-chart")
+    fold = st.expander("Learning rate and speed", key="pace", on_change="rerun")
+    if fold.open:
+        for place, column in zip(fold.columns(2), ("lr", "images_per_second"), strict=True):
+            with place:
+                _draw(curves.pace(steps, column, steps_per_epoch=per_epoch), f"{column}-chart")
+
+
+def _draw(option: curves.Option, key: str) -> None:
+    st.echarts_chart(option, key=key, height=340, renderer="svg")
+
+
+def _show_predictions(run: Run) -> None:
+    epochs = run.preview_epochs()
+    if not epochs:
+        return
+    st.subheader("Predictions on fixed validation images", anchor=False)
+    epoch = _choose_epoch(run, epochs) if len(epochs) > 1 else epochs[-1]
+    rows: dict[str, str | int] = {
+        "Image": "image",
+        "Truth": "truth",
+        f"Prediction after epoch {epoch}: the brighter, the surer of an object": epoch,
+    }
+    for title, kind in rows.items():
+        words, *places = st.columns([2, *[3] * PICTURES], gap="small")
+        words.caption(title)
+        for index, place in enumerate(places):
+            if (path := run.preview(kind, index)) is not None:
+                place.image(path.read_bytes(), width="stretch", output_format="PNG")
+
+
+def _choose_epoch(run: Run, epochs: list[int]) -> int:
+    """The epoch to show: the newest, until a person goes back to another one.
+
+    While it follows, each new epoch brings a new slider: a browser sends the value that the page
+    has set back as if a person had chosen it, and too late.
+    """
+    newest = epochs[-1]
+    anchor, last = st.session_state.get(f"_epoch-{run.id}", (newest, newest))
+    chosen = st.session_state.get(f"epoch-{run.id}-{anchor}", last)
+    if chosen == last or chosen not in epochs:
+        anchor = newest
+    st.session_state[f"_epoch-{run.id}"] = (anchor, newest)
+    return st.select_slider(
+        "Epoch",
+        epochs,
+        value=newest,
+        key=f"epoch-{run.id}-{anchor}",
+        help="Go back through the epochs; at the right end the newest is shown.",
+    )
+
+
+def _show_log(run: Run) -> None:
+    fold = st.expander("Log", key="log", on_change="rerun")
+    if fold.open:
+        lines = run.log().splitlines()[-LOG_LINES:]
+        fold.code("\n".join(lines) or "Nothing yet.", language=None, wrap_lines=True)
+
+
+def _show_settings(run: Run) -> None:
+    if run.fault:
+        return
+    with st.expander("Settings", key="run-settings"):
+        st.dataframe(state.settings_table(run.config), hide_index=True, height=320)

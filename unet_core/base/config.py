@@ -1,0 +1,421 @@
+"""What decides a segmentation, a training run and a trained network."""
+
+from dataclasses import dataclass
+
+from unet_core.base.settings import Settings, option
+
+SOFTMAX_TARGETS = ("three-class", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Settings):
+    """How probabilities become objects."""
+
+    method: str = option(
+        "watershed",
+        "Watershed separates touching objects with the boundary channel; components takes every "
+        "connected region as one object.",
+        choices=("watershed", "components"),
+    )
+    threshold: float = option(
+        0.5,
+        "A pixel belongs to an object when its foreground probability is above this. "
+        "Lower makes objects larger and finds faint ones.",
+        low=0.0,
+        high=1.0,
+    )
+    marker_threshold: float = option(
+        0.5,
+        "Objects start as regions where foreground - weight x boundary is above this. "
+        "Higher separates more, and loses weak objects.",
+        low=-1.0,
+        high=1.0,
+    )
+    boundary_weight: float = option(
+        1.0, "How strongly the boundary is subtracted to find markers.", low=0.0, high=10.0
+    )
+    min_size: int = option(
+        0, "Objects with fewer pixels than this are dropped.", low=0, high=1_000_000
+    )
+    fill_holes: bool = option(True, "Fill holes inside objects.")
+    drop_border: bool = option(
+        False, "Drop objects that touch the image border, as for size statistics."
+    )
+    connectivity: int = option(
+        8, "Whether pixels that touch at a corner are connected (8) or not (4).", choices=(4, 8)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Settings):
+    """Everything that decides a training run."""
+
+    data: str = option("dsb2018", "The data set to train on.", group="Data")
+    scheme: str = option(
+        "default",
+        "How training images are divided into training and validation; "
+        "default is the data set's own; all keeps none for validation, to train once more when "
+        "everything is chosen; leaky shows a mistake: it validates on training images.",
+        group="Data",
+    )
+    val_images: int = option(
+        0, "Validate on this many images only, evenly chosen; 0 means all.", group="Data", low=0
+    )
+    normalisation: str = option(
+        "percentile",
+        "percentile maps each image's own dark and bright percentiles to 0 and 1; "
+        "dataset uses one mean and deviation of all training images.",
+        group="Data",
+        choices=("percentile", "dataset"),
+    )
+    low_percentile: float = option(
+        1.0, "The percentile that becomes 0.", group="Data", low=0.0, high=49.0
+    )
+    high_percentile: float = option(
+        99.8, "The percentile that becomes 1.", group="Data", low=51.0, high=100.0
+    )
+    crop_size: int = option(
+        256,
+        "Side of the square crops that are learned, in pixels; with valid padding the network "
+        "reads more around them.",
+        group="Data",
+        low=32,
+        high=2048,
+    )
+    crops: str = option(
+        "random",
+        "random crops anywhere; on-objects holds a randomly chosen object; centred takes every "
+        "object once per epoch, in the middle; patches are cut at places that stay the same.",
+        group="Data",
+        choices=("random", "on-objects", "centred", "patches"),
+    )
+    patches: int = option(
+        20, "Patches cut from each image, with crops patches.", group="Data", low=1, high=10_000
+    )
+    patches_on_objects: bool = option(
+        True, "Keep only patches that hold something else than background.", group="Data"
+    )
+    patch_flips: bool = option(
+        True,
+        "Add each patch mirrored left-right, up-down and both: four times as many.",
+        group="Data",
+    )
+    seed: int = option(
+        0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
+    )
+
+    target: str = option(
+        "foreground+boundary",
+        "What the network learns: foreground only; background, inside and boundary as exclusive "
+        "classes; foreground and boundary as independent channels; foreground and the distance to "
+        "the object's border; or the data set's own classes.",
+        group="Target",
+        choices=("foreground", "three-class", "foreground+boundary", "distance", "classes"),
+    )
+    boundary: str = option(
+        "inner",
+        "Which pixels count as boundary: inside the object, outside it, or both (thick).",
+        group="Target",
+        choices=("inner", "outer", "thick"),
+    )
+
+    channels: tuple[int, ...] = option(
+        (32, 64, 128, 256),
+        "Feature channels of each level, top to bottom; more levels see more context.",
+        group="Network",
+        low=1,
+        high=4096,
+    )
+    padding: str = option(
+        "same",
+        "same keeps the size, with zeros around; valid uses real pixels only, so that the output "
+        "is smaller than what is read, and images are mirrored at their border.",
+        group="Network",
+        choices=("same", "valid"),
+    )
+    norm: str = option(
+        "batch",
+        "Normalisation after each convolution steadies training: batch over the images of a "
+        "step, group within each image (for small batches).",
+        group="Network",
+        choices=("batch", "group", "none"),
+    )
+    init: str = option(
+        "he",
+        "The first, random weights: he keeps the size of the signal through many layers, as the "
+        "paper asks; pytorch is that library's usual, smaller start.",
+        group="Network",
+        choices=("he", "pytorch"),
+    )
+    loss: str = option(
+        "bce+dice",
+        "What is made small: pixel-wise cross-entropy (bce for independent channels), "
+        "soft Dice overlap, or their sum.",
+        group="Loss",
+        choices=("bce", "cross-entropy", "dice", "bce+dice", "cross-entropy+dice"),
+    )
+    class_weights: tuple[float, ...] = option(
+        (), "Weight of each class or channel in the loss; empty means equal.", group="Loss", low=0.0
+    )
+    weight_map: bool = option(
+        False,
+        "Weight pixels between close objects more (Ronneberger et al. 2015).",
+        group="Loss",
+    )
+    w0: float = option(10.0, "Height of the weight map between objects.", group="Loss", low=0.0)
+    sigma: float = option(
+        5.0, "Width of the weight map, in pixels.", group="Loss", low=0.5, high=100.0
+    )
+    weights_follow: bool = option(
+        False,
+        "Make the weight map once and change it with the image, which is quicker; otherwise it is "
+        "made anew from the changed labels, which is exact.",
+        group="Loss",
+    )
+    balance: bool = option(
+        False,
+        "Weigh pixels of rare classes more: by one over their share of the training pixels.",
+        group="Loss",
+    )
+
+    optimizer: str = option(
+        "adamw",
+        "How weights follow the gradient.",
+        group="Training",
+        choices=("adam", "adamw", "sgd"),
+    )
+    lr: float = option(1e-3, "Learning rate: the step size.", group="Training", low=1e-8, high=10.0)
+    momentum: float = option(
+        0.9, "Momentum of SGD; the others ignore it.", group="Training", low=0.0, high=0.9999
+    )
+    weight_decay: float = option(
+        0.0, "Pulls weights towards zero.", group="Training", low=0.0, high=1.0
+    )
+    schedule: str = option(
+        "constant",
+        "How the learning rate falls: constant, cosine to zero, polynomial (power 0.9), "
+        "or linear to zero in the second half.",
+        group="Training",
+        choices=("constant", "cosine", "poly", "second-half"),
+    )
+    schedule_epochs: int = option(
+        0,
+        "Plan the schedule for this many epochs, also when fewer are trained; 0 means epochs.",
+        group="Training",
+        low=0,
+        high=100_000,
+    )
+    warmup: int = option(
+        0, "Raise the learning rate linearly over the first steps.", group="Training", low=0
+    )
+    batch_size: int = option(
+        8, "Crops that the network sees at once.", group="Training", low=1, high=1024
+    )
+    accumulate: int = option(
+        1,
+        "Batches whose gradients are added up for one step: a large batch in little memory.",
+        group="Training",
+        low=1,
+        high=1024,
+    )
+    epochs: int = option(
+        20, "Rounds over the training images.", group="Training", low=1, high=100_000
+    )
+    steps_per_epoch: int = option(
+        0, "Steps in an epoch; 0 means every image once.", group="Training", low=0
+    )
+    ema: float = option(
+        0.0,
+        "Average the weights over the last steps (0.99 is about the last 100); 0 is off.",
+        group="Training",
+        low=0.0,
+        high=0.99999,
+    )
+    patience: int = option(
+        0,
+        "Stop when validation has not improved for this many epochs; 0 is off, as it is without "
+        "validation images.",
+        group="Training",
+        low=0,
+    )
+    watch: str = option(
+        "val_loss",
+        "What decides the best epoch.",
+        group="Training",
+        choices=("val_loss", "val_dice"),
+    )
+    precision: str = option(
+        "auto",
+        "bfloat16 is faster where the device supports it; auto measures.",
+        group="Training",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    device: str = option(
+        "auto",
+        "auto takes a GPU when there is one.",
+        group="Training",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
+
+    geometry: str = option(
+        "all",
+        "all draws every geometric change that is switched on; one picks exactly one of them: "
+        "a mirroring, transposition, a quarter turn, or shift, zoom and rotation together.",
+        group="Augmentation",
+        choices=("all", "one"),
+    )
+    augment_probability: float = option(
+        1.0,
+        "How often each of the other changes is made: bending, noise, brightness and contrast, "
+        "gamma.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
+    flip: bool = option(True, "Mirror left-right and up-down.", group="Augmentation")
+    transpose: bool = option(True, "Swap rows and columns.", group="Augmentation")
+    rotate90: bool = option(True, "Turn by multiples of 90 degrees.", group="Augmentation")
+    rotate: float = option(
+        0.0, "Turn by up to this many degrees.", group="Augmentation", low=0.0, high=180.0
+    )
+    shift: float = option(
+        0.0, "Shift by up to this share of the side.", group="Augmentation", low=0.0, high=0.5
+    )
+    scale: float = option(
+        0.0,
+        "Zoom by up to this share: 0.2 draws between 1/1.2 and 1.2.",
+        group="Augmentation",
+        low=0.0,
+        high=2.0,
+    )
+    elastic: float = option(
+        0.0,
+        "Bend the image: typical displacement in pixels.",
+        group="Augmentation",
+        low=0.0,
+        high=50.0,
+    )
+    elastic_sigma: float = option(
+        10.0,
+        "How smooth the bending is, in pixels.",
+        group="Augmentation",
+        low=2.0,
+        high=100.0,
+    )
+    affine: float = option(
+        0.0,
+        "Shear and stretch: three corners are moved by up to this many pixels.",
+        group="Augmentation",
+        low=0.0,
+        high=100.0,
+    )
+    brightness: float = option(
+        0.0,
+        "Add up to this share of the intensity range.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
+    contrast: float = option(
+        0.0,
+        "Change contrast by up to this share.",
+        group="Augmentation",
+        low=0.0,
+        high=0.95,
+    )
+    gamma: float = option(
+        0.0,
+        "Bend the intensity curve: 0.5 draws exponents between 1/1.5 and 1.5.",
+        group="Augmentation",
+        low=0.0,
+        high=3.0,
+    )
+    noise: float = option(
+        0.0,
+        "Add Gaussian noise of up to this deviation.",
+        group="Augmentation",
+        low=0.0,
+        high=1.0,
+    )
+    multiplicative_noise: float = option(
+        0.0,
+        "Multiply each pixel by a factor up to this far from 1.",
+        group="Augmentation",
+        low=0.0,
+        high=0.95,
+    )
+
+    def check(self) -> None:
+        """Refuse combinations that cannot train."""
+        if not self.channels:
+            raise ValueError("channels must name at least one level, got none")
+        halved = 2 ** (len(self.channels) - 1)
+        if self.padding == "same" and self.crop_size % halved:
+            raise ValueError(
+                f"crop_size must be a multiple of {halved} for the {len(self.channels)} levels of "
+                f"channels, got {self.crop_size}"
+            )
+        lowest = self.crop_size // halved if self.padding == "same" else self.crop_size
+        if self.norm == "batch" and self.batch_size * lowest**2 < 2:
+            raise ValueError(
+                "batch_size must be at least 2 where the lowest level is a single pixel, or norm "
+                f"none: got {self.batch_size}"
+            )
+        softmax = self.target in SOFTMAX_TARGETS
+        if softmax and "bce" in self.loss:
+            raise ValueError(
+                f"target {self.target} has exclusive classes: choose a loss with cross-entropy or "
+                f"dice, got {self.loss}"
+            )
+        if not softmax and "cross-entropy" in self.loss:
+            raise ValueError(
+                f"target {self.target} has independent channels: choose a loss with bce or dice, "
+                f"got {self.loss}"
+            )
+        if self.target == "distance" and self.loss != "bce":
+            raise ValueError(
+                f"target distance needs loss bce, got {self.loss}: "
+                "dice pulls every value of a smooth target towards 0 or 1"
+            )
+        outputs = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
+        expected = outputs.get(self.target)
+        if self.class_weights and expected and len(self.class_weights) != expected:
+            raise ValueError(
+                f"class_weights must hold {expected} numbers for target {self.target}, "
+                f"got {len(self.class_weights)}"
+            )
+        if self.class_weights and sum(self.class_weights) == 0:
+            raise ValueError("class_weights must not all be zero")
+        if self.class_weights and self.balance:
+            raise ValueError(
+                "balance chooses the weights of the classes: leave class_weights empty"
+            )
+        if self.schedule_epochs and self.schedule_epochs < self.epochs:
+            raise ValueError(
+                f"schedule_epochs must be 0 or at least epochs ({self.epochs}), "
+                f"got {self.schedule_epochs}"
+            )
+        if self.weight_map and self.target == "classes":
+            raise ValueError("weight_map needs objects: the target classes has none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Settings):
+    """What a trained network must know to segment: nothing of this is asked of the user again."""
+
+    train: TrainConfig
+    outputs: tuple[str, ...]  # a name per output channel
+    mean: float = 0.0  # of the training images in 0..1, for normalisation "dataset"
+    std: float = 1.0
+    diameter: float | None = None  # median equivalent diameter of the training objects, in pixels
+    small: float | None = None  # 5th and 95th percentile of it
+    large: float | None = None
+    pixel_size_um: float | None = None
+    segmentation: Segmentation = Segmentation()
+    tuned_on: str = ""  # the images that chose the segmentation settings; empty: defaults
+    epoch: int = 0
+
+    def check(self) -> None:
+        """Refuse a deviation that normalising would divide by."""
+        if not self.std > 0:
+            raise ValueError(f"std must be positive, got {self.std!r}")

@@ -1,0 +1,16 @@
+"""Where things lie on this machine."""
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# In a checkout beside the package; an installation has them inside it.
+SHIPPED = next(
+    (place for place in (_PACKAGE / "checkpoints",) if place.is_dir()),
+    _PACKAGE.parent / "checkpoints",
+)
+
+
+def runs() -> Path:
+    """Where runs live: ``$UNET_RUNS``, else ``./runs``."""
+    return Path(os.environ.get("UNET_RUNS") or "runs")

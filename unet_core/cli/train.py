@@ -1,0 +1,117 @@
+"""The command `train`, and the recipe that it has in common with `lr-test`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from unet_core.base.config import TrainConfig
+from unet_core.base.faults import exit_code
+from unet_core.cli.output import show
+from unet_core.cli.parser import Parser, add_command, list_settings
+from unet_core.runs import runs
+from unet_core.runs.runs import Run
+from unet_core.training import presets
+from unet_core.training.presets import PRESETS
+
+
+def add_to(found: Any) -> None:
+    """Add the command to the parsers that were found."""
+    recipes = "\n".join(f"  {name:14}{one.sentence}" for name, one in PRESETS.items())
+    parser = add_command(
+        found,
+        "train",
+        train,
+        "train a network in the foreground; Ctrl-C stops and keeps the weights",
+        f"presets:\n{recipes}\n\nsettings for --set:\n{list_settings(TrainConfig)}",
+    )
+    add_recipe(parser)
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        help="the run's folder (default: a new one in $UNET_RUNS, else runs/)",
+    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+
+
+def add_recipe(parser: Parser, *, required: bool = False) -> None:
+    """Options that choose a recipe and change it; `configure` reads them."""
+    parser.add_argument(
+        "--preset", metavar="NAME", required=required, help=f"the recipe: {', '.join(PRESETS)}"
+    )
+    parser.add_argument("--data", metavar="NAME", help="train on this data set instead")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a setting, such as --set epochs=5 --set channels=16,32,64; may be repeated",
+    )
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train in the foreground: a new run, or the one in --run."""
+    from unet_core.runs import process
+
+    run = _run_to_train(arguments)
+    report = None if arguments.json else lambda text: print(text, flush=True)
+    outcome = process.train(run, resume=arguments.resume, report=report)
+    document = {
+        "run": run.id,
+        "path": str(run.path),
+        "config": run.config.to_dict(),
+        "status": outcome.status.to_dict(),
+        "metrics": run.metrics().rows,
+    }
+    if arguments.json:
+        show(arguments, document, [])
+    if outcome.error is not None:
+        code = exit_code(outcome.error)
+        # The log has the trace of a fault already.
+        print(f"error: {outcome.status.reason}", file=sys.stderr)
+        return code
+    return 130 if outcome.was_signalled else 0
+
+
+def _run_to_train(arguments: argparse.Namespace) -> Run:
+    changes = [name for name in ("preset", "data", "set") if getattr(arguments, name)]
+    path = Path(arguments.run) if arguments.run else None
+    if path is not None and (path / "config.json").is_file():
+        if changes:
+            raise ValueError(
+                f"{path} holds a run with its own settings: leave out --{changes[0]}, "
+                "or choose another folder"
+            )
+        return Run(path)
+    if arguments.resume:
+        where = f"{path} holds no run (no config.json)" if path else "name it with --run"
+        raise ValueError(f"there is no run to resume: {where}")
+    if not arguments.preset:
+        raise ValueError(f"choose a recipe with --preset: {', '.join(presets.PRESETS)}")
+    config, note = configure(arguments)
+    if note:
+        print(note, file=sys.stderr if arguments.json else sys.stdout)
+    if path is None:
+        return runs.create(config, preset=arguments.preset, note=note)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ValueError(f"{path} is there already and holds no run: choose a new folder for --run")
+    path.mkdir(parents=True, exist_ok=True)
+    runs.fill(Run(path), config, note=note)
+    return Run(path)
+
+
+def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
+    """The settings of a preset with the changes asked for, checked against the data."""
+    from unet_core.data import datasets
+
+    config, note = presets.preset(arguments.preset).config, ""
+    wanted = [text for text in arguments.set if text.partition("=")[0].strip() == "data"]
+    name = wanted[-1].partition("=")[2].strip() if wanted else arguments.data
+    if name:
+        has_classes = datasets.info(name).labels == "classes"
+        config, note = presets.move(config, name, has_classes=has_classes)
+    elif arguments.preset == "quick":
+        config, note = presets.fall_back(config, datasets.available())
+    config = config.with_text(arguments.set)
+    datasets.sample_names(config.data, "train", scheme=config.scheme)
+    return config, note

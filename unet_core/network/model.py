@@ -1,0 +1,196 @@
+"""The U-Net of Ronneberger, Fischer and Brox, 2015 (arXiv 1505.04597), of any depth and width."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unet_core.imaging.images import mirror
+from unet_core.network import anatomy
+
+GROUPS = 32
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3x3 convolutions, each followed by optional normalisation and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, *, padding: str, norm: str | None) -> None:
+        layers: list[nn.Module] = []
+        for count in (inputs, outputs):
+            # Normalising subtracts the mean: a bias before it would do (almost) nothing.
+            pad = 1 if padding == "same" else 0
+            layers.append(nn.Conv2d(count, outputs, 3, padding=pad, bias=norm is None))
+            if norm == "batch":
+                layers.append(nn.BatchNorm2d(outputs))
+            elif norm == "group":
+                # Wu and He 2018 (arXiv 1803.08494) use 32 groups; few channels have fewer.
+                layers.append(nn.GroupNorm(gcd(GROUPS, outputs), outputs))
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+class UNet(nn.Module):
+    """Images [B, in_channels, H, W] to logits [B, out_channels, H', W'].
+
+    `channels` are the features of each level, top to bottom; each level below the first halves
+    the image. With padding "same" the output has the input's size, which must be a multiple of
+    2 ** (levels - 1); with "valid" it is smaller (572 -> 388 for five levels), and the skipped
+    features are cropped to their centre. `norm` is "batch", "group" or None. `init` "he" starts
+    with weights of variance 2 / inputs and no bias, as the paper asks (He et al. 2015: features
+    keep unit variance behind a ReLU); "pytorch" with PyTorch's own, of variance 1 / (3 inputs).
+
+    Raises ValueError for impossible settings, and for an image whose size does not fit.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: tuple[int, ...] = (64, 128, 256, 512, 1024),
+        padding: str = "same",
+        norm: str | None = None,
+        init: str = "he",
+    ) -> None:
+        super().__init__()
+        if padding not in ("same", "valid"):
+            raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
+        if norm not in ("batch", "group", None):
+            raise ValueError(f'norm must be "batch", "group" or None, got {norm!r}')
+        if init not in ("he", "pytorch"):
+            raise ValueError(f'init must be "he" or "pytorch", got {init!r}')
+        if not channels or min(in_channels, out_channels, *channels) < 1:
+            raise ValueError("in_channels, out_channels and channels must be positive numbers")
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.channels, self.padding = tuple(channels), padding
+        widths = (in_channels, *channels)
+        self.down = nn.ModuleList(
+            DoubleConv(upper, lower, padding=padding, norm=norm)
+            for upper, lower in zip(widths, channels, strict=False)
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(lower, upper, 2, stride=2) for upper, lower in pairwise(channels)
+        )
+        self.merge = nn.ModuleList(
+            DoubleConv(2 * width, width, padding=padding, norm=norm) for width in channels[:-1]
+        )
+        self.head = nn.Conv2d(channels[0], out_channels, 1)
+        for module in self.modules() if init == "he" else ():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of an image must be a multiple of, with padding "same"."""
+        return 2 ** (len(self.channels) - 1)
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side that the output is smaller than the image: 0 but for "valid"."""
+        return anatomy.margin(len(self.channels)) if self.padding == "valid" else 0
+
+    def fit(self, side: int) -> int:
+        """The smallest output side of at least `side` that this network can have."""
+        needed = anatomy.smallest_input(side, len(self.channels), self.padding)
+        return needed - 2 * self.margin
+
+    def surround(self, norm_HW: np.ndarray) -> np.ndarray:
+        """The image with the mirrored border that is needed to answer for every pixel.
+
+        The answer begins at the image's first pixel and may be larger than the image.
+        """
+        rows, columns = (
+            mirror(-self.margin, self.fit(side) + self.margin, side) for side in norm_HW.shape
+        )
+        return norm_HW[np.ix_(rows, columns)]
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        """Logits of a batch."""
+        self._check_size(*image_BCHW.shape[-2:])
+        skips: list[Tensor] = []
+        features = image_BCHW
+        for level, block in enumerate(self.down):
+            if level:
+                features = functional.max_pool2d(features, 2)
+            features = block(features)
+            skips.append(features)
+        for level in reversed(range(len(self.up))):
+            features = self.up[level](features)
+            skip = _crop_centre(skips[level], features.shape[-2], features.shape[-1])
+            features = self.merge[level](torch.cat([skip, features], dim=1))
+        return self.head(features)
+
+    def _check_size(self, height: int, width: int) -> None:
+        for side in (height, width):
+            if self.padding == "same":
+                if side < 1 or side % self.multiple:
+                    raise ValueError(
+                        f"both sides must be multiples of {self.multiple}, got {height}x{width}"
+                    )
+            elif anatomy.output_side(side, len(self.channels), "valid") is None:
+                raise ValueError(
+                    f"a valid network with {len(self.channels)} levels cannot take "
+                    f"{height}x{width}: a side before pooling would be odd or too small"
+                )
+
+
+def _crop_centre(features: Tensor, height: int, width: int) -> Tensor:
+    top, left = (features.shape[-2] - height) // 2, (features.shape[-1] - width) // 2
+    return features[..., top : top + height, left : left + width]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network as it meets an image."""
+
+    name: str
+    kind: str
+    output_CHW: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def layers(network: UNet, height: int, width: int) -> list[Layer]:
+    """A row per layer, in the order of computation, for one image of the given size.
+
+    Shapes are traced on the `meta` device: no pixel is computed, no memory taken for features.
+    Activations count as layers without parameters.
+    """
+    return list(_trace(network, height, width))
+
+
+def _trace(network: UNet, height: int, width: int) -> Iterator[Layer]:
+    rows: list[Layer] = []
+    copy = deepcopy(network).to("meta").eval()
+
+    def note(name: str, module: nn.Module) -> None:
+        def hook(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
+            count = sum(weight.numel() for weight in module.parameters())
+            pixels = output.shape[-2] * output.shape[-1]
+            work = 0
+            if isinstance(module, nn.Conv2d):
+                work = module.weight.numel() * pixels
+            elif isinstance(module, nn.ConvTranspose2d):  # stride 2: one tap for each output pixel
+                work = module.weight.numel() * pixels // 4
+            rows.append(Layer(name, type(module).__name__, tuple(output.shape[1:]), count, work))
+
+        module.register_forward_hook(hook)
+
+    for name, module in copy.named_modules():
+        if not any(module.children()):
+            note(name, module)
+    copy(torch.empty(1, network.in_channels, height, width, device="meta"))
+    yield from rows
+
+
+def probabilities(logits: Tensor, *, softmax: bool) -> Tensor:
+    """Probabilities from logits [..., C, H, W], float32."""
+    logits = logits.float()
+    return logits.softmax(dim=-3) if softmax else torch.sigmoid(logits)

@@ -1,0 +1,232 @@
+"""From pixels to labels and to the files that a person takes home, for the page and the command.
+
+Axes: C channels of the network, H rows, W columns.
+"""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from PIL import Image as PillowImage
+
+from unet_core.base import records
+from unet_core.base.config import Segmentation
+from unet_core.imaging import class_map, images, instances, overlay, targets
+from unet_core.imaging.class_map import ClassMap
+from unet_core.imaging.measure import measure
+from unet_core.predict.recipe import Recipe
+
+if TYPE_CHECKING:  # they import torch, and the page must not wait for that
+    from unet_core.network.checkpoint import Trained
+
+PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of an image: its channels, and their reading as two pictures.
+
+    All float32 in 0..1. The boundary is zero everywhere where the network has none. A network that
+    learnt classes has a class map, too.
+    """
+
+    prob_CHW: np.ndarray
+    foreground_HW: np.ndarray
+    boundary_HW: np.ndarray
+    classes: ClassMap | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Segmented(Prediction):
+    """A prediction and the objects made from it: int32 labels, 0 for background."""
+
+    labels_HW: np.ndarray
+
+
+CONSTANT = "All pixels of this image have one value: there is nothing to find."
+
+
+def is_constant(pixels_HW: np.ndarray) -> bool:
+    """Whether all pixels have one value, so that there is nothing to find."""
+    return bool(pixels_HW.size) and bool((pixels_HW == pixels_HW.flat[0]).all())
+
+
+def predict(
+    trained: "Trained",
+    pixels_HW: np.ndarray,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Prediction:
+    """Run the network on raw pixels, the part that takes seconds.
+
+    The options are those of `inference.predict`, which stand in a `Recipe`, too.
+
+    An image without any contrast is not shown to the network, which might see things in it:
+    everything is background then.
+    """
+    from unet_core.predict import inference
+
+    config = trained.config.train
+    if is_constant(pixels_HW):
+        prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
+        prob_CHW[0] = targets.is_softmax(config.target)
+    else:
+        prob_CHW = inference.predict(trained, pixels_HW, **options, on_progress=on_progress)
+    classes = (
+        class_map.find(prob_CHW, trained.config.outputs) if config.target == "classes" else None
+    )
+    pictures = targets.decode(prob_CHW, config.target, config.boundary)
+    return Prediction(prob_CHW, *pictures, classes=classes)
+
+
+def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
+    """Make objects from probabilities, the part that takes milliseconds."""
+    labels_HW = instances.segment(prediction.foreground_HW, prediction.boundary_HW, options)
+    return Segmented(
+        prediction.prob_CHW,
+        prediction.foreground_HW,
+        prediction.boundary_HW,
+        labels_HW,
+        classes=prediction.classes,
+    )
+
+
+def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmented:
+    """The objects in raw pixels, by the recipe."""
+    prediction = predict(
+        trained,
+        pixels_HW,
+        scale=recipe.scale,
+        invert=recipe.invert,
+        flips=recipe.flips,
+        rotations=recipe.rotations,
+        window=recipe.window,
+    )
+    return find_objects(prediction, recipe.segmentation)
+
+
+def write(
+    folder: Path,
+    stem: str,
+    pixels_HW: np.ndarray,
+    segmented: Segmented,
+    *,
+    pixel_size_um: float | None = None,
+) -> list[Path]:
+    """Write `<stem>_labels.tif`, `<stem>_overlay.png` and `<stem>_measurements.csv`.
+
+    Where there are classes, also `<stem>_classes.tif`, `.png` and `.csv`. The folder is made where
+    it does not exist. Gives the paths.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, content in _results(stem, pixels_HW, segmented, pixel_size_um).items():
+        paths.append(folder / name)
+        _write_whole(paths[-1], content)
+    return paths
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> Path:
+    """Write recipe.json, once for all files of a command."""
+    path = folder / "recipe.json"
+    _write_whole(path, recipe.to_json())
+    return path
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """All of it or nothing: on a full disk what was there before stays."""
+    with records.replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+def archive(
+    stem: str,
+    pixels_HW: np.ndarray,
+    segmented: Segmented,
+    recipe: Recipe,
+    *,
+    pixel_size_um: float | None = None,
+    channel_names: tuple[str, ...] = (),
+    source: bytes | None = None,
+) -> bytes:
+    """One zip with all that `write` and `write_recipe` write, and more.
+
+    Also in it: `<stem>_probabilities.tif`, a page per channel of the network, uint16 with
+    probability = value / 65535; `command.txt`; and, if `source` is given, the image itself under
+    the name that the recipe says. The same arguments give the same bytes.
+    """
+    files = _results(stem, pixels_HW, segmented, pixel_size_um)
+    files[f"{stem}_probabilities.tif"] = _probabilities_tiff(
+        segmented.prob_CHW, channel_names, pixel_size_um
+    )
+    files["recipe.json"] = recipe.to_json()
+    files["command.txt"] = f"{recipe.command()}\n".encode()
+    if source is not None:
+        files[recipe.files[0]] = source
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)  # of 1980, so that equal content gives equal bytes
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            container.writestr(entry, content)
+    return packed.getvalue()
+
+
+def plane_tiff(pixels_HW: np.ndarray, pixel_size_um: float | None = None) -> bytes:
+    """An image plane as the bytes of a TIFF; the same pixels give the same bytes."""
+    return _tiff(pixels_HW, pixel_size_um, {"axes": "YX"})
+
+
+def _results(
+    stem: str, pixels_HW: np.ndarray, segmented: Segmented, pixel_size_um: float | None
+) -> dict[str, bytes]:
+    labels_HW = segmented.labels_HW
+    labels_tiff, overlay_png = io.BytesIO(), io.BytesIO()
+    images.write_labels(labels_tiff, labels_HW, pixel_size_um)
+    painted_HWC = overlay.paint(
+        images.display(pixels_HW),
+        overlay.number_objects(labels_HW),
+        overlay.shades(overlay.OBJECTS),
+    )
+    PillowImage.fromarray(painted_HWC).save(overlay_png, "PNG", compress_level=4)
+    table = measure(labels_HW, pixels_HW, pixel_size_um=pixel_size_um)
+    found = {
+        f"{stem}_labels.tif": labels_tiff.getvalue(),
+        f"{stem}_overlay.png": overlay_png.getvalue(),
+        f"{stem}_measurements.csv": table.to_csv(index=False, lineterminator="\n").encode(),
+    }
+    if segmented.classes is not None:
+        found |= class_map.files(stem, segmented.classes, pixel_size_um=pixel_size_um)
+    return found
+
+
+def _probabilities_tiff(
+    prob_CHW: np.ndarray, names: tuple[str, ...], pixel_size_um: float | None
+) -> bytes:
+    about = {
+        "axes": "CYX",
+        "probability": f"value / {PROBABILITY_ONE}",
+        "channels": ", ".join(names),
+    }
+    stored_CHW = np.rint(prob_CHW * PROBABILITY_ONE).astype(np.uint16)
+    return _tiff(stored_CHW, pixel_size_um, about)
+
+
+def _tiff(pixels: np.ndarray, pixel_size_um: float | None, about: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        pixels,
+        photometric="minisblack",
+        compression="zlib",
+        metadata=about,
+        **images.resolution_tags(pixel_size_um),
+    )
+    return buffer.getvalue()

@@ -1,0 +1,204 @@
+"""The training process: holds its run's lock, waits its turn, trains, and writes what it sees."""
+
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from unet_core.base import device, folders
+from unet_core.base.faults import explain, is_deliberate
+from unet_core.runs import runs, slots
+from unet_core.runs.recorder import Recorder
+from unet_core.runs.runs import Run, Status
+from unet_core.runs.stopping import Stop, Stopped
+
+if TYPE_CHECKING:
+    from unet_core.training.trainer import Training
+
+PATIENCE_SECONDS = 5.0  # readers and starters hold the lock for a moment only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a training process ended."""
+
+    status: Status
+    error: BaseException | None = None
+    was_signalled: bool = False
+
+
+def train(
+    run: Run, *, resume: bool = False, report: Callable[[str], None] | None = None
+) -> Outcome:
+    """Train a run to its end in this process, writing its directory as it goes.
+
+    Failures end in the run's status and log, and in the outcome; `report` is told what the log is
+    told. Raises ValueError when another process trains the run, or there is nothing to do.
+    """
+    epochs = run.config.epochs
+    lock = FileLock(run.path / "lock", thread_local=False)
+    try:
+        held = lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout:
+        raise ValueError(f"run {run.id} is being trained by another process already") from None
+    with held:
+        before = runs.last_status(run)
+        is_prepared = before.state == "queued" and before.started_at and before.pid is None
+        if not is_prepared:
+            runs.check_start(run, resume=resume)
+            (run.path / "stop").unlink(missing_ok=True)
+        started_at = before.started_at if is_prepared else None
+        status = before.renewed(started_at or time.time(), pid=os.getpid())
+        recorder = Recorder(run, status.replace(epochs=epochs), report)
+        stop = Stop(run.path / "stop")
+        with stop.listening():
+            error = _work(run, recorder, stop, resume=resume)
+    return Outcome(status=recorder.status, error=error, was_signalled=stop.signal is not None)
+
+
+def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseException | None:
+    """Everything that happens under the run's lock; returns what went wrong."""
+    turn = None
+    try:
+        recorder.update(state="queued", phase="waiting")
+        recorder.say(f"Run {run.id} in {run.path}.")
+        turn = slots.wait_for_turn(
+            folders.runs(),
+            run.path,
+            wanted=run.config.device,
+            since=recorder.status.started_at or 0.0,
+            pid=os.getpid(),
+            is_stopped=stop.is_asked,
+            on_wait=lambda: recorder.say("Waiting: another run uses the device."),
+        )
+        if turn is None:
+            raise Stopped
+        _use_slot(turn[0])
+        with stop.interrupting():
+            training = _prepare(run, recorder, resume=resume)
+        try:
+            with stop.interrupting_steps(training.network):
+                _follow(training, recorder, stop)
+        except Stopped:
+            if training.step:
+                recorder.update(phase="stopping")
+                recorder.keep_weights(training)
+            raise
+        recorder.end("finished", _tune(training, recorder, stop) or training.why_ended)
+    except Stopped:
+        where = f"after step {recorder.status.step}" if recorder.status.step else "before it began"
+        recorder.end("stopped", f"Stopped {where}.")
+    except BaseException as error:
+        if not is_deliberate(error):
+            recorder.log(traceback.format_exc())
+        recorder.end("failed", explain(error))
+        return error
+    finally:
+        if turn is not None:
+            turn[1].release()
+    return None
+
+
+def _use_slot(slot: str) -> None:
+    """Show torch only the GPU whose turn was won."""
+    kind, _, index = slot.partition("-")
+    if kind == "cuda":
+        names = device.visible_gpus()
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[int(index)] if names else index
+
+
+def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
+    """The training at its first step, or where the saved state left it."""
+    recorder.update(state="running", phase="loading")
+    from unet_core.training.trainer import Training
+
+    chosen = device.choose(run.config.device)
+    recorder.update(device=chosen.title, device_reason=chosen.reason)
+    recorder.say(f"Training on {chosen.title}: {chosen.reason}.")
+    training = Training(run.config, device=chosen)
+    saved = recorder.load_state() if resume else None
+    if saved is not None:
+        training.load_state(saved)
+        recorder.say(f"Continuing after step {training.step} of {training.total_steps}.")
+    recorder.begin(training)
+    return training
+
+
+def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
+    """Write down every event until the training ends; Stopped before when asked."""
+    from unet_core.training.trainer import Checking, Epoch, Step
+
+    for event in training.events():
+        if isinstance(event, Step):
+            stop.remember(training.network)
+            if recorder.is_first_step:
+                _give_way()  # only now: the first point of the curve comes as soon as it can
+            recorder.add_step(event)
+        elif isinstance(event, Checking):
+            recorder.add_checking(event)
+        elif isinstance(event, Epoch):
+            recorder.add_epoch(event, training)
+        if stop.is_asked():
+            raise Stopped
+
+
+def _give_way() -> None:
+    """Leave the CPU to the interface first, when a page has started this process."""
+    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
+        os.nice(5)
+
+
+def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:
+    """Choose and store segmentation settings; gives why the default ones were kept, if they were.
+
+    The network is trained and saved by now: nothing that happens here may make that a failure.
+    """
+    try:
+        _store_thresholds(training, recorder, stop)
+    except Stopped:
+        return "Stopped while choosing thresholds: the default ones are kept."
+    except OSError as error:
+        why = error.strerror or error
+        return f"Thresholds could not be chosen and saved ({why}): the default ones are kept."
+    return ""
+
+
+def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> None:
+    """Choose segmentation settings on the validation images and store them with the weights."""
+    from unet_core.data import datasets
+    from unet_core.network import checkpoint
+    from unet_core.scoring import evaluation, predictions
+
+    config, path = training.config, recorder.run.path / "best.safetensors"
+    if datasets.info(config.data).labels != "instances":
+        return
+
+    def look(*progress: int) -> None:
+        if stop.is_asked():
+            raise Stopped
+
+    recorder.update(phase="tuning", seconds_left=None)
+    scheme = datasets.resolve_scheme(config.data, config.scheme)
+    names = datasets.sample_names(config.data, "val", scheme=scheme)
+    if names:
+        recorder.say("Choosing thresholds on the validation images.")
+    else:
+        recorder.say("There are no validation images to choose thresholds on: the usual ones stay.")
+    trained = checkpoint.load(path, device=config.device)
+    answers = predictions.predict_each(
+        trained,
+        config.data,
+        "val",
+        datasets.pick_evenly(names, config.val_images),
+        predictions.WHOLE,
+        on_progress=look,
+    )
+    predicted = [predictions.decode(one, trained.config) for one in answers]
+    chosen = evaluation.tune(predicted, trained.config, on_progress=look)
+    tuned_on = f"{len(predicted)} validation images of {config.data}, scheme {scheme}"
+    better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
+    checkpoint.save(path, checkpoint.Trained(better, trained.network))

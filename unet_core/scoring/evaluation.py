@@ -1,0 +1,273 @@
+"""Scores of whole data sets, and the thresholds that give the best ones on validation images.
+
+Axes: C channels, H rows, W columns.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.base.records import finite
+from unet_core.data import datasets, patches
+from unet_core.data.pairs import Pair
+from unet_core.imaging import images, instances, metrics, targets
+from unet_core.network.checkpoint import Trained
+from unet_core.scoring import connectomics, matching, pixel_scores, predictions, recall_groups
+from unet_core.scoring.predictions import WHOLE, Answer, Predicted, Progress, View
+
+SCORES = ("precision", "recall", "f1", "ap", "pq")
+# Thresholds are tuned for the mean AP over these, as results are often summed up.
+TUNING_IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def score(pairs: Iterable[Pair]) -> dict[str, Any]:
+    """The scores of label images, pooled, by image, and per image.
+
+    `pooled` adds the counts of all images and divides once; `by_image` scores each image and
+    takes the mean over those that have a score (`n_scored`: an image without any true or predicted
+    object has none). One row for each IoU threshold; `per_image` is at 0.5. A score that does not
+    exist is None.
+    """
+    names, counts = [], []
+    for pair in pairs:
+        names.append(pair.name)
+        counts.append(matching.match_many(pair.true_HW, pair.pred_HW))
+    per_threshold = list(zip(*counts, strict=True)) or [()] * len(matching.IOUS)
+    rows = list(zip(matching.IOUS, per_threshold, strict=True))
+    return {
+        "images": len(names),
+        "pooled": [_pooled_row(iou, column) for iou, column in rows],
+        "by_image": [_by_image_row(iou, column) for iou, column in rows],
+        "per_image": [
+            {
+                "name": name,
+                "n_true": one[0].n_true,
+                "n_pred": one[0].n_pred,
+                **{key: finite(getattr(one[0], key)) for key in ("f1", "ap", "pq")},
+            }
+            for name, one in zip(names, counts, strict=True)
+        ],
+    }
+
+
+def _pooled_row(iou: float, counts: Iterable[matching.Counts]) -> dict[str, Any]:
+    total = sum(counts, start=matching.Counts())
+    scores = {key: finite(getattr(total, key)) for key in SCORES}
+    return {"iou": iou, **scores, "tp": total.tp, "fp": total.fp, "fn": total.fn}
+
+
+def _by_image_row(iou: float, counts: Iterable[matching.Counts]) -> dict[str, Any]:
+    scored = [one for one in counts if one.n_true + one.n_pred]
+    scores = {
+        key: float(np.mean([getattr(one, key) for one in scored])) if scored else None
+        for key in SCORES
+    }
+    return {"iou": iou, **scores, "n_scored": len(scored)}
+
+
+def evaluate(
+    trained: Trained,
+    data: str,
+    split: str,
+    *,
+    scheme: str | None = None,
+    segmentation: Segmentation | None = None,
+    view: View = WHOLE,
+    n_patches: int = 0,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The document of `score` for a model on a split, with what was measured and how.
+
+    `scheme` is the model's own when it was trained on the same data; `segmentation` the model's
+    tuned settings unless given; `view` is how the network looks at each image. `pixels` scores the
+    foreground above .5 (classes: the most probable) and has a `curve` over other thresholds,
+    `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
+    were found. Sets of classes have no scores of objects; with `n_patches` their pixels are also
+    scored on that many patches cut from each image, as the model was trained on.
+    Raises ValueError for an unknown or absent set, a split without images or truth, a model
+    that was made for another kind of labels, and patches of objects.
+    """
+    config = trained.config
+    scheme = predictions.own_scheme(trained, data, scheme)
+    _check_kind(config, data)
+    has_classes = config.train.target == "classes"
+    if n_patches < 0:
+        raise ValueError(f"patches must be 0 or more, got {n_patches}")
+    if n_patches and not has_classes:
+        raise ValueError(f"patches are for sets of classes, but {data} has objects: leave them out")
+    chosen = segmentation or config.segmentation
+    names = datasets.sample_names(data, split, scheme=scheme)
+    if not names:
+        raise ValueError(f"{data} has no {split} images under this scheme: choose another")
+    answers = predictions.predict_each(trained, data, split, names, view, on_progress=on_progress)
+    about = {
+        "data": data,
+        "split": split,
+        "scheme": scheme,
+        **asdict(view),
+        "patches": n_patches,
+        "thresholds": chosen.to_dict(),
+        "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
+    }
+    if not has_classes:
+        return {**about, **_score_objects(answers, config, chosen, data)}
+    document = {**about, **_score_classes(answers, config)}
+    if n_patches:
+        found = _score_patches(trained, data, split, names, n_patches)
+        document["pixels"]["patch_mean_iou"] = found
+    return document
+
+
+def _check_kind(config: ModelConfig, data: str) -> None:
+    """Refuse a model of objects on a set of classes, the reverse, and another count of classes."""
+    about = datasets.info(data)
+    has_classes = about.labels == "classes"
+    if has_classes and config.train.target != "classes":
+        raise ValueError(f"{data} has classes, not objects: choose a model trained on classes")
+    if not has_classes and config.train.target == "classes":
+        raise ValueError(f"{data} has objects, but this model tells classes: choose another set")
+    if has_classes and len(about.classes) != len(config.outputs):
+        raise ValueError(
+            f"{data} has {len(about.classes)} classes, but the model {len(config.outputs)}: "
+            "choose a model that was trained on these classes"
+        )
+
+
+def _score_classes(answers: Iterable[Answer], config: ModelConfig) -> dict[str, Any]:
+    tally = pixel_scores.Tally(config.outputs)
+    rows = [{"name": one.name, **tally.add(one.true_HW, one.prob_CHW.argmax(0))} for one in answers]
+    return {
+        "images": len(rows),
+        "pooled": [],
+        "by_image": [],
+        "per_image": rows,
+        "pixels": tally.document(),
+    }
+
+
+def _score_patches(
+    trained: Trained, data: str, split: str, names: list[str], count: int
+) -> float | None:
+    """The mean IoU on patches, each cut out of the normalised image: nothing is seen around it."""
+    from unet_core.predict import inference
+
+    train, classes = trained.config.train, len(trained.config.outputs)
+    table_CC = np.zeros((classes, classes), np.int64)
+    wanted = patches.Patches(
+        count=count, side=train.crop_size, must_contain=train.patches_on_objects, seed=train.seed
+    )
+    for index, name in enumerate(names):
+        sample = datasets.load(data, split, name)
+        assert sample.labels_HW is not None  # the whole images were scored before
+        norm_HW = images.normalise_for(trained.config, sample.image_HW)
+        for place in patches.places(sample.labels_HW, index, wanted):
+            true_HW, seen_HW = (
+                patches.take(part, place, wanted.side) for part in (sample.labels_HW, norm_HW)
+            )
+            prob_CHW = inference.predict_normalised(trained.network, seen_HW, softmax=True)
+            table_CC += metrics.confusion(true_HW, prob_CHW.argmax(0), classes)
+    return pixel_scores.scores(table_CC)["mean_iou"]
+
+
+def _score_objects(
+    answers: Iterable[Answer], config: ModelConfig, chosen: Segmentation, data: str
+) -> dict[str, Any]:
+    train, about = config.train, datasets.info(data)
+    tally, curve = pixel_scores.Tally(about.classes), pixel_scores.Curve()
+    three, groups = pixel_scores.Tally(config.outputs), recall_groups.Groups()
+    sections: list[tuple[np.ndarray, np.ndarray]] = []
+    rows: list[dict[str, float | None]] = []
+
+    def pairs() -> Iterator[Pair]:
+        for one in answers:
+            found = predictions.decode(one, config)
+            curve.add(one.true_HW > 0, found.foreground_HW)
+            rows.append(tally.add(one.true_HW > 0, found.foreground_HW > 0.5))
+            if train.target == "three-class":
+                classes_HW = targets.encode(one.true_HW, train.target, train.boundary)
+                three.add(classes_HW, one.prob_CHW.argmax(0))
+            if data == "isbi2012":
+                sections.append((one.true_HW, found.foreground_HW))
+            labels_HW = instances.segment(found.foreground_HW, found.boundary_HW, chosen)
+            rows[-1] |= groups.add(one.true_HW, labels_HW)
+            yield Pair(one.name, one.true_HW, labels_HW)
+
+    document = score(pairs())
+    for row, pixels in zip(document["per_image"], rows, strict=True):
+        kept = ("dice", "accuracy", "median_diameter", "touching")
+        row |= {key: pixels[key] for key in kept}
+    document |= {"pixels": tally.document(), **groups.document()}
+    document["pixels"]["curve"] = curve.rows()
+    if three.tables:
+        accuracy = three.document()
+        document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]
+        document["pixels"]["by_image"]["three_class_accuracy"] = accuracy["by_image"]["accuracy"]
+    if sections:
+        document["membranes"] = connectomics.curve(sections)
+    return document
+
+
+def tune(
+    predicted: list[Predicted], config: ModelConfig, *, on_progress: Progress | None = None
+) -> Segmentation:
+    """The segmentation settings with the highest mean pooled AP over `TUNING_IOUS`.
+
+    One group of settings after the other, each over a grid with the others held: the marker
+    threshold with the boundary's weight, the foreground threshold, the marker threshold again,
+    the smallest size. A tie keeps what was there before. Without images the defaults come back.
+    """
+    best = defaults(config)
+    if not predicted:
+        return best
+    markers: list[dict[str, Any]] = [
+        {"marker_threshold": marker, "boundary_weight": weight}
+        for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0, 4.0))
+    ]
+    has_markers = best.method == "watershed"
+    groups = [
+        markers if has_markers else [],
+        [{"threshold": value} for value in np.arange(6, 15) / 20],
+        [{"marker_threshold": value} for value in np.arange(2, 18) / 20] if has_markers else [],
+        [{"min_size": value} for value in _sizes(config)],
+    ]
+    best_score, done, total = _mean_ap(predicted, best), 0, sum(map(len, groups))
+    for group in groups:
+        start = best
+        for changes in group:
+            tried = start.replace(**{key: _plain(value) for key, value in changes.items()})
+            value = best_score if tried == start else _mean_ap(predicted, tried)
+            if value > best_score:
+                best, best_score = tried, value
+            done += 1
+            if on_progress:
+                on_progress(done, total)
+    return best
+
+
+def defaults(config: ModelConfig) -> Segmentation:
+    """The settings to start from: watershed where the network tells boundaries."""
+    has_boundary = config.train.target not in ("foreground", "classes")
+    return Segmentation(method="watershed" if has_boundary else "components")
+
+
+def _sizes(config: ModelConfig) -> list[int]:
+    """Smallest areas worth trying: up to half that of a small object of the training set."""
+    area = np.pi / 4 * (config.small or 0) ** 2
+    return sorted({round(area * share) for share in (0.0, 0.125, 0.25, 0.375, 0.5)})
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _mean_ap(predicted: list[Predicted], settings: Segmentation) -> float:
+    totals = [matching.Counts()] * len(TUNING_IOUS)
+    for one in predicted:
+        labels_HW = instances.segment(one.foreground_HW, one.boundary_HW, settings)
+        counts = matching.match_many(one.true_HW, labels_HW, TUNING_IOUS)
+        totals = [old + new for old, new in zip(totals, counts, strict=True)]
+    return float(np.nan_to_num(np.mean([total.ap for total in totals])))

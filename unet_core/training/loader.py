@@ -1,0 +1,285 @@
+"""The images of a training run in memory, and its batches of crops.
+
+Every draw depends on the seed and the step alone, never on what was drawn before: a run that is
+resumed at any step sees exactly the crops that it would have seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from scipy import ndimage
+
+from unet_core.base.config import ModelConfig, TrainConfig
+from unet_core.data import datasets, patches
+from unet_core.imaging import images, targets
+from unet_core.imaging.images import normalise_for
+from unet_core.imaging.weight_map import weight_map
+from unet_core.network import anatomy
+
+
+@dataclass(frozen=True)
+class Example:
+    """A normalised image with its labels."""
+
+    name: str
+    norm_HW: np.ndarray
+    labels_HW: np.ndarray
+
+    def border_HW(self, w0: float, sigma: float) -> np.ndarray:
+        """The border term of its weight map, made once: 30 ms for a section of ISBI 2012."""
+        key = (w0, sigma)
+        if key not in self._borders:
+            self._borders[key] = weight_map(self.labels_HW, w0, sigma, class_weights=(0, 0))
+        return self._borders[key]
+
+    _borders: dict[tuple[float, float], np.ndarray] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where crops are taken: an image, and the first row and column where they are fixed."""
+
+    example: int
+    start: tuple[int, int] | None = None
+    mirrored: tuple[int, ...] = ()  # axes along which the crop is mirrored
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops before augmentation, of the side that the network reads."""
+
+    norm_BHW: np.ndarray  # float32
+    labels_BHW: np.ndarray  # int32
+    border_BHW: np.ndarray | None  # float32, the border term of the weight map when it follows
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All images of a run, and what was measured on the training images."""
+
+    config: TrainConfig
+    model_config: ModelConfig
+    train: list[Example]
+    val: list[Example]
+    places: list[Place]  # an epoch takes a crop at each
+    class_shares: tuple[float, ...]  # of the training pixels; background and object for channels
+
+    def crops(self, index: int) -> Batch:
+        """The batch number `index` (from 0), counting through all epochs."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, 1, index])
+        taken = []
+        for number in range(index * config.batch_size, (index + 1) * config.batch_size):
+            round_, turn = divmod(number, len(self.places))
+            place = self.places[_order(config.seed, round_, len(self.places))[turn]]
+            example = self.train[place.example]
+            start = place.start
+            if start is None:
+                start = draw_start(example.labels_HW, config.crop_size, config.crops, rng)
+            taken.append(self._take(example, start, place.mirrored))
+        norms, labels, *borders = (np.stack(parts) for parts in zip(*taken, strict=True))
+        return Batch(norms, labels, borders[0] if borders else None)
+
+    def _take(
+        self, example: Example, start: tuple[int, int], mirrored: tuple[int, ...]
+    ) -> tuple[np.ndarray, ...]:
+        config = self.config
+        before, after = read_around(config)
+        window = np.ix_(
+            *(
+                images.mirror(first - before, first + config.crop_size + after, side)
+                for first, side in zip(start, example.norm_HW.shape, strict=True)
+            )
+        )
+        parts = [example.norm_HW, example.labels_HW]
+        if config.weight_map and config.weights_follow:
+            parts.append(example.border_HW(config.w0, config.sigma))
+        return tuple(np.flip(part[window], mirrored) for part in parts)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps after which every place was seen once, or what the configuration says."""
+        crops = self.config.batch_size * self.config.accumulate
+        return self.config.steps_per_epoch or -(-len(self.places) // crops)
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, round_: int, count: int) -> np.ndarray:
+    return np.random.default_rng([seed, 2, round_]).permutation(count)
+
+
+def read_around(config: TrainConfig) -> tuple[int, int]:
+    """The pixels that are read before and behind a crop: none but with padding "valid"."""
+    if config.padding == "same":
+        return 0, 0
+    side = anatomy.smallest_input(config.crop_size, len(config.channels), config.padding)
+    around = side - config.crop_size
+    return around // 2, around - around // 2
+
+
+def draw_start(
+    labels_HW: np.ndarray, side: int, where: str, rng: np.random.Generator
+) -> tuple[int, int]:
+    """First row and column of a random square; negative where the image is smaller than it.
+
+    "on-objects" draws an object first, then a square that holds the middle of its box.
+    """
+    lowest = [-(max(0, side - length) // 2) for length in labels_HW.shape]
+    rooms = [max(0, length - side) for length in labels_HW.shape]
+    starts = [int(rng.integers(room + 1)) for room in rooms]
+    if where == "on-objects" and (present := np.unique(labels_HW[labels_HW > 0])).size:
+        rows, columns = np.nonzero(labels_HW == rng.choice(present))
+        middles = [int(axis.min() + axis.max()) // 2 for axis in (rows, columns)]
+        starts = [
+            int(np.clip(middle - rng.integers(side), 0, room))
+            for middle, room in zip(middles, rooms, strict=True)
+        ]
+    return lowest[0] + starts[0], lowest[1] + starts[1]
+
+
+def find_places(config: TrainConfig, labels: list[np.ndarray]) -> list[Place]:
+    """Where an epoch takes its crops from images with these labels [H, W].
+
+    One random place per image, one fixed place around every object ("centred"; as near as the
+    image's border allows), or a fixed number of patches per image, drawn once ("patches").
+
+    Raises ValueError when that leaves no place.
+    """
+    side = config.crop_size
+    if config.crops == "centred":
+        places = [
+            Place(index, start)
+            for index, labels_HW in enumerate(labels)
+            for start in _centred_starts(labels_HW, side)
+        ]
+    elif config.crops == "patches":
+        places = [
+            Place(index, start, mirrored)
+            for index, labels_HW in enumerate(labels)
+            for start in patches.cut(
+                labels_HW,
+                count=config.patches,
+                side=side,
+                must_contain=config.patches_on_objects,
+                rng=np.random.default_rng([config.seed, 3, index]),
+            )
+            for mirrored in (patches.FLIPS.values() if config.patch_flips else [()])
+        ]
+    else:
+        places = [Place(index) for index in range(len(labels))]
+    if not places:
+        raise ValueError(
+            f"crops {config.crops} finds no object in the training images: choose crops random"
+        )
+    return places
+
+
+def _centred_starts(labels_HW: np.ndarray, side: int) -> list[tuple[int, int]]:
+    starts = []
+    for box in ndimage.find_objects(labels_HW):
+        if box is None:
+            continue
+        rows, columns = (
+            int(np.clip((axis.start + axis.stop) // 2 - side // 2, 0, max(0, length - side)))
+            - max(0, side - length) // 2
+            for axis, length in zip(box, labels_HW.shape, strict=True)
+        )
+        starts.append((rows, columns))
+    return starts
+
+
+def load(config: TrainConfig) -> TrainingData:
+    """Read, measure and normalise the images that a configuration names.
+
+    Raises ValueError when the data set is not there, leaves nothing to train on, or does not fit
+    the target.
+    """
+    about = datasets.info(config.data)
+    if about.labels == "classes" and config.target != "classes":
+        raise ValueError(
+            f"target {config.target} needs objects, but {config.data} has classes: "
+            "choose the target classes"
+        )
+    outputs = targets.channel_names(
+        config.target, about.classes if about.labels == "classes" else ()
+    )
+    if config.class_weights and len(config.class_weights) != len(outputs):
+        raise ValueError(
+            f"class_weights must hold {len(outputs)} numbers for the classes "
+            f"{', '.join(outputs)}, got {len(config.class_weights)}"
+        )
+    train, val = list(_samples(config, "train")), list(_samples(config, "val"))
+    if not train:
+        raise ValueError(f"{config.data} has no training images under scheme {config.scheme}")
+    mean, std = _mean_and_std(train)
+    small, median, large = _diameters(train) if about.labels == "instances" else (None,) * 3
+    model_config = ModelConfig(
+        train=config,
+        outputs=outputs,
+        mean=mean,
+        std=std,
+        diameter=median,
+        small=small,
+        large=large,
+        pixel_size_um=about.pixel_size_um,
+    )
+
+    def examples(chosen: list[datasets.Sample]) -> list[Example]:
+        return [
+            Example(one.name, normalise_for(model_config, one.image_HW), one.labels_HW)
+            for one in chosen
+            if one.labels_HW is not None
+        ]
+
+    known, held_out = examples(train), examples(val)
+    labels = [one.labels_HW for one in known]
+    most = max(int(one.labels_HW.max()) for one in known + held_out)
+    if about.labels == "classes" and most >= len(outputs):
+        raise ValueError(
+            f"{config.data} says that it has {len(outputs)} classes, but a label is {most}"
+        )
+    shares = _class_shares(config, labels, len(outputs)) if config.balance else ()
+    return TrainingData(config, model_config, known, held_out, find_places(config, labels), shares)
+
+
+def _samples(config: TrainConfig, split: str) -> Iterator[datasets.Sample]:
+    names = datasets.sample_names(config.data, split, scheme=config.scheme)
+    if split == "val":
+        names = datasets.pick_evenly(names, config.val_images)
+    for name in names:
+        yield datasets.load(config.data, split, name)
+
+
+def _mean_and_std(samples: list[datasets.Sample]) -> tuple[float, float]:
+    """Over all pixels of all images, in 0..1, as the tutorial normalises."""
+    units = [images.to_unit(one.image_HW) for one in samples]
+    count = sum(unit.size for unit in units)
+    mean = sum(float(unit.sum(dtype=np.float64)) for unit in units) / count
+    square = sum(float(np.square(unit, dtype=np.float64).sum()) for unit in units) / count
+    return mean, max(square - mean**2, 1e-12) ** 0.5
+
+
+def _diameters(samples: list[datasets.Sample]) -> tuple[float | None, ...]:
+    """5th, 50th and 95th percentile of the objects' equivalent diameter, in pixels."""
+    areas = [np.bincount(one.labels_HW.ravel())[1:] for one in samples if one.labels_HW is not None]
+    area = np.concatenate(areas)
+    area = area[area > 0]
+    if not area.size:
+        return (None,) * 3
+    return tuple(float(one) for one in np.percentile(np.sqrt(4 * area / np.pi), [5, 50, 95]))
+
+
+def _class_shares(config: TrainConfig, labels: list[np.ndarray], outputs: int) -> tuple[float, ...]:
+    """The share of each class in all pixels; background and object where channels are no classes.
+
+    Distances and boundaries as channels of their own have no classes: objects stand for them.
+    """
+    counts = np.zeros(outputs if targets.is_softmax(config.target) else 2, np.int64)
+    for labels_HW in labels:
+        classes_HW = labels_HW > 0
+        if targets.is_softmax(config.target):
+            classes_HW = targets.encode(labels_HW, config.target, config.boundary)
+        counts += np.bincount(classes_HW.ravel(), minlength=counts.size)
+    return tuple(float(count) for count in counts / counts.sum())
