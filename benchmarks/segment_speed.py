@@ -28,9 +28,9 @@ def probabilities(
         from unet_core.predict import inference
 
         trained = checkpoint.load("nuclei")
-        train = trained.config.train
+        objective = trained.config.train.objective
         prob_CHW = inference.predict(trained, pixels_HW)
-        foreground, boundary = targets.decode(prob_CHW, train.target, train.boundary)
+        foreground, boundary = targets.decode(prob_CHW, objective.target, objective.boundary)
         return foreground, boundary, trained.config.segmentation, "the shipped model"
     rng = np.random.default_rng(0)
 

@@ -38,13 +38,15 @@ def notebook(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     found: dict[str, list[Pair]] = {"exact": [], "chosen on validation": []}
     is_cut = []
     settings = {"exact": PLAIN, "chosen on validation": chooser.config.segmentation}
-    if config.train.target != "foreground":
+    if config.train.objective.target != "foreground":
         settings["exact"] = Segmentation(fill_holes=False)  # markers above .5, mask above .5
     for sample in samples(trained, "test"):
         height, width = (side // MULTIPLE * MULTIPLE for side in sample.image_HW.shape)
         is_cut.append(sample.image_HW.shape != (height, width))
         prob_CHW = inference.predict(trained, sample.image_HW[:height, :width], **view.options)
-        decoded = targets.decode(prob_CHW, config.train.target, config.train.boundary)
+        decoded = targets.decode(
+            prob_CHW, config.train.objective.target, config.train.objective.boundary
+        )
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
             found[name].append(Pair(sample.name, sample.labels_HW[:height, :width], labels_HW))
@@ -66,7 +68,7 @@ def notebook(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
 
 def dl4mia(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     """Mean AP of the images at IoU .5, and the mean of their accuracies over three classes."""
-    train = trained.config.train
+    objective = trained.config.train.objective
     settings = {
         "exact": PLAIN.replace(min_size=21),
         "chosen on validation": chooser.config.segmentation,
@@ -75,9 +77,9 @@ def dl4mia(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     accuracies = []
     for sample in samples(trained, "test"):
         prob_CHW = inference.predict(trained, sample.image_HW, **view.options)
-        classes_HW = targets.encode(sample.labels_HW, train.target, train.boundary)
+        classes_HW = targets.encode(sample.labels_HW, objective.target, objective.boundary)
         accuracies.append(float((prob_CHW.argmax(0) == classes_HW).mean()))
-        decoded = targets.decode(prob_CHW, train.target, train.boundary)
+        decoded = targets.decode(prob_CHW, objective.target, objective.boundary)
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
             counts[name].append(matching.match(sample.labels_HW, labels_HW))
@@ -95,7 +97,7 @@ def dl4mia(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
 
 def membranes(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     """Mean IoU of the two classes and accuracy, at .5 and where validation chose; V_rand."""
-    data = trained.config.train.data
+    data = trained.config.train.images.data
     curve = evaluation.evaluate(chooser, data, "val", view=view)["pixels"]["curve"]
     index = int(np.argmax([row["mean_iou"] for row in curve]))
     document = evaluation.evaluate(trained, data, "test", view=view)
@@ -111,9 +113,11 @@ def membranes(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
 
 def shapes(trained: Trained, _chooser: Trained, view: View) -> dict[str, Any]:
     """Mean IoU over the classes on patches, and on whole images by a sliding window."""
-    train = trained.config.train
-    view = replace(view, window=train.crop_size)
-    document = evaluation.evaluate(trained, train.data, "test", view=view, n_patches=train.patches)
+    source = trained.config.train.images
+    view = replace(view, window=source.crop_size)
+    document = evaluation.evaluate(
+        trained, source.data, "test", view=view, n_patches=source.patches
+    )
     pixels = document["pixels"]
     return {
         "images": document["images"],
@@ -135,8 +139,8 @@ PROTOCOLS: dict[str, Callable[[Trained, Trained, View], dict[str, Any]]] = {
 def samples(trained: Trained, split: str) -> list[datasets.Sample]:
     """The images of a split, as the run divided its data."""
     train = trained.config.train
-    names = datasets.sample_names(train.data, split, scheme=train.scheme)
-    return [datasets.load(train.data, split, name) for name in names]
+    names = datasets.sample_names(train.images.data, split, scheme=train.images.scheme)
+    return [datasets.load(train.images.data, split, name) for name in names]
 
 
 def mean(values: Any) -> float:
@@ -170,8 +174,8 @@ def main() -> None:
         chooser = checkpoint.load(other) if other else trained
         numbers[tutorial] = {
             "parameters": sum(weight.numel() for weight in trained.network.parameters()),
-            "channels": list(trained.config.train.channels),
-            "epochs": trained.config.train.epochs,
+            "widths": list(trained.config.train.network.widths),
+            "epochs": trained.config.train.optimisation.epochs,
             "rotations": view.rotations,
             **protocol(trained, chooser, view),
         }

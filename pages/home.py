@@ -102,7 +102,7 @@ def show_model(name: str) -> None:
 
 def describe_model(name: str) -> str:
     config = checkpoint.read_config(name)
-    text = f"Trained on {datasets.info(config.train.data).title}."
+    text = f"Trained on {datasets.info(config.train.images.data).title}."
     if config.diameter:
         text += f" Typical object: {config.diameter:.0f} pixels across."
     return text

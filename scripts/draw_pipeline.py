@@ -59,7 +59,9 @@ def predict(image_HW: np.ndarray, model: str) -> tuple[np.ndarray, np.ndarray]:
 
     trained = checkpoint.load(model)
     prob_CHW = inference.predict(trained, image_HW)
-    return targets.decode(prob_CHW, trained.config.train.target, trained.config.train.boundary)
+    return targets.decode(
+        prob_CHW, trained.config.train.objective.target, trained.config.train.objective.boundary
+    )
 
 
 def draw(

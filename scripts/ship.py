@@ -43,7 +43,7 @@ def main() -> None:
     card = describe(run, arguments, trained, path)
     for split in ("val", "test"):
         print(f"Scoring {split} images.", flush=True)
-        document = evaluation.evaluate(trained, trained.config.train.data, split)
+        document = evaluation.evaluate(trained, trained.config.train.images.data, split)
         kept = ("images", "pooled", "by_image", "pixels", "membranes", "thresholds", "tuned_on")
         card["scores"][split] = {key: document[key] for key in kept if key in document}
     card_path = path.with_suffix(".json")
@@ -84,10 +84,10 @@ def describe(
         "parameters": sum(weight.numel() for weight in trained.network.parameters()),
         "bytes": path.stat().st_size,
         "sha256": images.sha256(path.read_bytes()),
-        "data": config.data,
-        "data_hash": datasets.data_hash(config.data),
-        "data_licence": datasets.info(config.data).licence,
-        "scheme": datasets.resolve_scheme(config.data, config.scheme),
+        "data": config.images.data,
+        "data_hash": datasets.data_hash(config.images.data),
+        "data_licence": datasets.info(config.images.data).licence,
+        "scheme": datasets.resolve_scheme(config.images.data, config.images.scheme),
         "config": trained.config.to_dict(),
         "scores": {},
     }

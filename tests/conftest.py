@@ -69,7 +69,7 @@ def _save_cutter(
     from unet_core.network import checkpoint
     from unet_core.runs import runs
 
-    train = TrainConfig(data=data, channels=(1,), norm="none", target=target, loss="bce")
+    train = TrainConfig.of(data=data, widths=(1,), norm="none", target=target, loss="bce")
     outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]
     segmentation = segmentation or Segmentation(threshold=0.5, min_size=20)
     config = ModelConfig(train=train, outputs=outputs, segmentation=segmentation, **more)

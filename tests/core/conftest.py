@@ -32,11 +32,11 @@ def tiny_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Ge
 @pytest.fixture
 def tiny(tiny_data: Path) -> TrainConfig:
     """Settings that train on `tiny_data`: 2 epochs of 5 steps."""
-    return TrainConfig(
+    return TrainConfig.of(
         data="dsb2018",
         scheme="fraction",
         crop_size=32,
-        channels=(4, 8),
+        widths=(4, 8),
         lr=1e-2,
         ema=0.9,
         batch_size=2,

@@ -1,4 +1,4 @@
-"""The order of imports, read from the code itself: pages -> ui -> unet_core, and packages inside."""
+"""The order of imports, read from the code: pages -> ui -> unet_core, and packages inside."""
 
 import ast
 import subprocess

@@ -4,7 +4,6 @@ Keys of widgets begin with `aug_`: a strength has two, one for its switch and on
 """
 
 import math
-import typing
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +78,7 @@ def _draw(found: datasets.Sample, about: DataSet, config: TrainConfig, seed: int
 
     mean, std = _brightness(config, about)
     outputs = targets.channel_names(
-        config.target, about.classes if about.labels == "classes" else ()
+        config.objective.target, about.classes if about.labels == "classes" else ()
     )
     model_config = ModelConfig(train=config, outputs=outputs, mean=mean, std=std)
     return augmentation_preview.draw(
@@ -89,21 +88,25 @@ def _draw(found: datasets.Sample, about: DataSet, config: TrainConfig, seed: int
 
 def _brightness(config: TrainConfig, about: DataSet) -> tuple[float, float]:
     """Mean and deviation that normalising needs; measured once, where they are needed."""
-    if config.normalisation != "dataset":
+    if config.images.normalisation != "dataset":
         return 0.0, 1.0
 
     def measure() -> tuple[float, float]:
         from unet_core.training import loader  # imports torch
 
         with st.spinner("Measuring the brightness of all training images …"):
-            measured = loader.load(TrainConfig(data=about.name, **_target(config))).model_config
+            measured = loader.load(TrainConfig.of(data=about.name, **_target(config))).model_config
         return measured.mean, measured.std
 
     return cache.shelf("brightness").get((about.name, datasets.folder(about.name)), measure)
 
 
 def _target(config: TrainConfig) -> dict[str, Any]:
-    return {"target": config.target, "loss": config.loss, "scheme": config.scheme}
+    return {
+        "target": config.objective.target,
+        "loss": config.objective.loss,
+        "scheme": config.images.scheme,
+    }
 
 
 def base_of(preset: str, about: DataSet) -> TrainConfig:
@@ -124,7 +127,7 @@ def is_strength(about: Field) -> bool:
 
 def top(about: Field) -> float:
     """Where the slider ends; never below what a recipe has."""
-    known = [getattr(recipe.config, about.name) for recipe in presets.PRESETS.values()]
+    known = [recipe.config.get(about.name) for recipe in presets.PRESETS.values()]
     return float(max(TOPS.get(about.name, about.metadata["high"]), *known))
 
 
@@ -135,9 +138,9 @@ def typical(about: Field) -> float:
 
 def widgets(config: TrainConfig) -> dict[str, Any]:
     """What each widget holds for a config: by its key."""
-    held: dict[str, Any] = {"aug_crop": config.crop_size}
+    held: dict[str, Any] = {"aug_crop": config.images.crop_size}
     for about in augmentations(config):
-        value = getattr(config, about.name)
+        value = config.get(about.name)
         if is_strength(about):
             held[f"aug_{about.name}_on"] = value > 0
             value = value or typical(about)
@@ -165,11 +168,13 @@ def _start_from(preset: str, about: DataSet) -> None:
 
 def _choose_draws(base: TrainConfig) -> int:
     """The crop's side and the number of the draws."""
-    sides = sorted({*CROPS, *(recipe.config.crop_size for recipe in presets.PRESETS.values())})
+    sides = sorted(
+        {*CROPS, *(recipe.config.images.crop_size for recipe in presets.PRESETS.values())}
+    )
     st.select_slider(
         "Crop size (px)",
         sides,
-        value=base.crop_size,
+        value=base.images.crop_size,
         key="aug_crop",
         bind="query-params",
         width=170,
@@ -199,17 +204,17 @@ def _choose_draws(base: TrainConfig) -> int:
 
 def _choose_strengths(base: TrainConfig) -> dict[str, Any]:
     """The augmentation that is chosen, by the names of the options."""
-    hints = typing.get_type_hints(type(base))
+    hints = base.hints()
     chosen: dict[str, Any] = {}
     options = augmentations(base)
     with st.container(horizontal=True, gap="medium"):
         for about in options:
             if hints[about.name] is bool:
-                chosen[about.name] = _draw_widget(st.toggle, about, getattr(base, about.name))
+                chosen[about.name] = _draw_widget(st.toggle, about, base.get(about.name))
     with st.container(gap="xsmall"):
         for about in options:
             if hints[about.name] is not bool:
-                chosen[about.name] = _choose_one(about, getattr(base, about.name))
+                chosen[about.name] = _choose_one(about, base.get(about.name))
     return chosen
 
 
@@ -286,7 +291,7 @@ def changes(base: TrainConfig, config: TrainConfig) -> dict[str, Any]:
 
     All, since the recipe that is trained may be another one than was started from here.
     """
-    found = {about.name: getattr(config, about.name) for about in augmentations(config)}
-    if config.crop_size != base.crop_size:
-        found["crop_size"] = config.crop_size
+    found = {about.name: config.get(about.name) for about in augmentations(config)}
+    if config.images.crop_size != base.images.crop_size:
+        found["crop_size"] = config.images.crop_size
     return found

@@ -64,7 +64,7 @@ def show_closer(draws: "Draws", about: DataSet, *, revision: str) -> None:
         "Image": "Normalised." if index is None else "Normalised, then changed.",
         "Labels": "As they were drawn." if index is None else "Moved with the image.",
         "Both": "Labels must fit the image, also after bending.",
-        "Weights": f"1 (dark) to {1 + draws.config.w0:g} (yellow) in narrow gaps.",
+        "Weights": f"1 (dark) to {1 + draws.config.objective.w0:g} (yellow) in narrow gaps.",
     }
     panels = [
         viewer.Panel(draw_layers(draws, index, view, about), view, sentences[view])
@@ -106,7 +106,9 @@ def draw_layers(draws: "Draws", index: int | None, view: str, about: DataSet) ->
     """
     norm_HW, labels_HW = take(draws, index)
     if view == "Weights":
-        return (pictures.png(pictures.heat(draws.weights_HW(index), 1, 1 + draws.config.w0)),)
+        return (
+            pictures.png(pictures.heat(draws.weights_HW(index), 1, 1 + draws.config.objective.w0)),
+        )
     low, high = np.percentile(draws.norm_HW, [0.5, 99.5])
     grey = pictures.png(pictures.grey(norm_HW, low, high))
     if view == "Image":

@@ -65,7 +65,7 @@ def choose_what(key: str) -> Choice | None:
     with row:
         model = choose("Model", names, "model", width=290)
         config = checkpoint.read_config(model)
-        own_set = config.train.data  # its name may carry settings
+        own_set = config.train.images.data  # its name may carry settings
         sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
         data = choose("Data set", sets, "set", default=own_set, width=190)
     if not sentences.is_here(data):
@@ -75,7 +75,7 @@ def choose_what(key: str) -> Choice | None:
     with row:
         own = [one for one in about.splits if one != "unlabelled"]
         split = choose("Split", own, key, default="val", help=SPLIT_HELP, width=130)
-        default = config.train.scheme if config.train.data == data else None
+        default = config.train.images.scheme if config.train.images.data == data else None
         scheme = choose(
             "Scheme",
             list(about.schemes),
@@ -207,7 +207,7 @@ def _finish_tune(chosen: Choice) -> None:
 def _ask_about_test(chosen: Choice) -> tuple[bool, bool]:
     """Whether test images are meant, and whether the job may be started."""
     if not sentences.are_test_images(chosen.config, chosen.data, chosen.split, chosen.scheme):
-        if chosen.data == chosen.config.train.data and chosen.split == "train":
+        if chosen.data == chosen.config.train.images.data and chosen.split == "train":
             st.warning(
                 "The model knows its training images by heart: thresholds that suit them may not "
                 "suit new ones. Better choose val.",

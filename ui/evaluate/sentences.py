@@ -77,10 +77,10 @@ def use_warnings(config: ModelConfig, data: str, split: str, scheme: str) -> lis
     """Whether the chosen images have taken part in making the model, a sentence for each part."""
     found = []
     train = config.train
-    if train.data == data and is_here(data):
+    if train.images.data == data and is_here(data):
         chosen = set(datasets.sample_names(data, split, scheme=scheme))
         of = {
-            part: len(chosen & set(datasets.sample_names(data, part, scheme=train.scheme)))
+            part: len(chosen & set(datasets.sample_names(data, part, scheme=train.images.scheme)))
             for part in ("train", "val")
         }
         if of["train"]:
@@ -102,9 +102,9 @@ def use_warnings(config: ModelConfig, data: str, split: str, scheme: str) -> lis
 
 def are_test_images(config: ModelConfig, data: str, split: str, scheme: str) -> bool:
     """Whether some of the images are the model's test, under whatever name."""
-    if split == "test" or data != config.train.data:
+    if split == "test" or data != config.train.images.data:
         return split == "test"
-    test = datasets.sample_names(data, "test", scheme=config.train.scheme)
+    test = datasets.sample_names(data, "test", scheme=config.train.images.scheme)
     return bool(set(test) & set(datasets.sample_names(data, split, scheme=scheme)))
 
 
@@ -125,17 +125,17 @@ def _share(part: int, whole: int) -> str:
 def mismatch(config: ModelConfig, data: str) -> str:
     """Why a model cannot be scored on a data set; empty when it can."""
     about, train = datasets.info(data), config.train
-    if about.labels == "classes" and train.target != "classes":
+    if about.labels == "classes" and train.objective.target != "classes":
         return (
             f"{data} has classes to tell apart, but this model tells objects from background: "
             "choose a model with the target classes, or another data set."
         )
-    if about.labels != "classes" and train.target == "classes":
+    if about.labels != "classes" and train.objective.target == "classes":
         return (
             f"{data} has objects, but this model tells classes apart: choose another model, or "
-            f"{train.data}, on which it was trained."
+            f"{train.images.data}, on which it was trained."
         )
-    if train.target == "classes" and len(about.classes) != len(config.outputs):
+    if train.objective.target == "classes" and len(about.classes) != len(config.outputs):
         return (
             f"{data} has {len(about.classes)} classes, but this model tells "
             f"{len(config.outputs)}: choose a model that was trained on these."

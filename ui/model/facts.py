@@ -102,7 +102,7 @@ def _find_layers(design: Design) -> "list[Layer]":
 def show_takeover(design: Design) -> None:
     """The button that takes the network to the Train page."""
     changes = {
-        "channels": design.channels,
+        "widths": design.widths,
         "norm": design.norm,
         "padding": design.padding,
     }

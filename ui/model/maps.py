@@ -86,7 +86,7 @@ def _choose_upload() -> Shown | None:
 def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown) -> None:
     config = checkpoint.read_config(model)
     train = config.train
-    blocks = anatomy.shown_blocks(len(train.channels))
+    blocks = anatomy.shown_blocks(len(train.network.widths))
     with row:
         # The words of the block, so that a link can be read; "level 1, way down" is down.0.
         words = {describe(block): block for block in blocks}
@@ -97,7 +97,7 @@ def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown
         return
     with st.spinner("The network looks at the image …"):
         found = cache.features(shown.pixels_HW, shown.sha256, model, block)
-    sees = anatomy.receptive_field(block, len(train.channels), train.padding)
+    sees = anatomy.receptive_field(block, len(train.network.widths), train.network.padding)
     _describe_maps(found, sees)
     with row:
         chosen = _choose_page(pick(found, order))

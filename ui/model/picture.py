@@ -135,7 +135,7 @@ def _draw_box(box: Box, design: Design) -> str:
     colour = COLOURS[kind]
     # Roots: channels and sides differ a hundredfold, and the small ones must stay visible.
     count, height, _ = block.shape_CHW
-    wide = 3 + 24 * (count / max(design.channels)) ** 0.5
+    wide = 3 + 24 * (count / max(design.widths)) ** 0.5
     tall = 4 + 34 * (height / design.height) ** 0.5
     wide, tall = min(wide, 27), min(tall, 38)
     text = box.x + 34 + (WIDE - 38) / 2

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ui.shared import forms, models, page
-from ui.shared.choice import choose
+from ui.shared.choice import choose, take_over_link
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.imaging import targets
@@ -23,7 +23,7 @@ FROM_HELP = (
     "The network of Ronneberger, Fischer and Brox (2015), of a training recipe, or of a model that "
     "is trained already. Sets all fields beside it."
 )
-ROWS = (("channels", "padding", "norm"), ("height", "width", "in_channels", "out_channels"))
+ROWS = (("widths", "padding", "norm"), ("height", "width", "in_channels", "out_channels"))
 LABELS = {
     "norm": "Normalisation",
     "height": "Image height (px)",
@@ -36,6 +36,7 @@ LABELS = {
 def choose_design() -> Design | None:
     """The chosen network; None, with a sentence on what to correct, where it is impossible."""
     design: Design | None = None
+    take_over_link("net_channels", "net_widths")
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with page.guard():
         with row:
@@ -77,9 +78,11 @@ def load(start: str) -> Design:
         return Design()
     if start.startswith(RECIPE):
         config = presets.preset(start.removeprefix(RECIPE)).config
-        about = datasets.info(config.data)
+        about = datasets.info(config.images.data)
         classes = about.classes if about.labels == "classes" else ()
-        return anatomy.from_training(config, len(targets.channel_names(config.target, classes)))
+        return anatomy.from_training(
+            config, len(targets.channel_names(config.objective.target, classes))
+        )
     known = read_model(start)
     return anatomy.from_training(known.train, len(known.outputs))
 
@@ -98,7 +101,7 @@ def _start_anew() -> None:
 
 def _widgets(design: Design) -> dict[str, Any]:
     """What each field holds for a design, by its key."""
-    values = design.to_dict() | {"channels": forms.as_text(design.channels)}
+    values = design.to_dict() | {"widths": forms.as_text(design.widths)}
     return {f"net_{name}": value for name, value in values.items()}
 
 
@@ -112,13 +115,13 @@ def _draw_field(base: Design, name: str) -> str:
         "help": about["help"],
         "bind": "query-params",
     }
-    if name in ("channels", "padding"):
+    if name in ("widths", "padding"):
         words["on_change"] = _refit
     if about["choices"]:
         found = st.segmented_control(
             options=about["choices"], default=value, required=True, **words
         )
-    elif name == "channels":
+    elif name == "widths":
         found = st.text_input(value=value, width=260, **words)
     else:
         step = base.step if name in ("height", "width") else 1
@@ -170,7 +173,7 @@ def _sizes_that_fit(entered: dict[str, str], wrong: set[str]) -> list[dict[str, 
 
     Sides that are right already stay as they are.
     """
-    levels, padding = len(entered["channels"].split(",")), entered["padding"]
+    levels, padding = len(entered["widths"].split(",")), entered["padding"]
     found: list[dict[str, int]] = []
     for which in (0, 1):
         sides = {name: int(entered[name]) for name in ("height", "width")}

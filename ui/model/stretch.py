@@ -30,7 +30,9 @@ def show() -> None:
     st.warning(ABOUT, icon=":material/warning:")
     with page.guard():
         names = [
-            one for one in models.names() if checkpoint.read_config(one).train.padding == "valid"
+            one
+            for one in models.names()
+            if checkpoint.read_config(one).train.network.padding == "valid"
         ]
         if not names:
             st.markdown(
@@ -42,7 +44,7 @@ def show() -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             drawn = st.session_state.get("net_from", "").removeprefix(MODEL)
             model = choose("Model", names, "stretched", default=drawn, width=250)
-            own = checkpoint.read_config(model).train.data
+            own = checkpoint.read_config(model).train.images.data
             sets = [
                 one
                 for one in set_names(datasets.available(), "set")

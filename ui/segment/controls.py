@@ -86,7 +86,7 @@ def _where_tuned(config: ModelConfig) -> str:
 
 def describe(config: ModelConfig) -> str:
     """What a model has learnt from, in two short sentences."""
-    data, scheme = config.train.data, config.train.scheme
+    data, scheme = config.train.images.data, config.train.images.scheme
     if data.partition(":")[0] in datasets.NAMES:
         scheme = datasets.resolve_scheme(data, scheme)
     text = f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch}."

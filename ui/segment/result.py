@@ -127,21 +127,21 @@ def use_warning(chosen: Chosen, config: ModelConfig) -> str:
     """Whether the model has learnt from this very image; empty when it has not."""
     train = config.train
     try:
-        sample = chosen.sample if chosen.data == datasets.info(train.data).name else ""
-        if not chosen.data and datasets.is_available(train.data):
-            sample = datasets.pixel_index(train.data).get(chosen.pixels_sha256, "")
-        used = datasets.used_in(train.data, train.scheme, sample) if sample else None
+        sample = chosen.sample if chosen.data == datasets.info(train.images.data).name else ""
+        if not chosen.data and datasets.is_available(train.images.data):
+            sample = datasets.pixel_index(train.images.data).get(chosen.pixels_sha256, "")
+        used = datasets.used_in(train.images.data, train.images.scheme, sample) if sample else None
     except ValueError:  # the set is no longer there, so nothing is known
         return ""
     if used == "train":
         return (
-            f"This model was trained on this very image (of {train.data}): "
+            f"This model was trained on this very image (of {train.images.data}): "
             "the score says nothing about new images."
         )
     if used == "val":
         return (
             "This image helped to choose this model's weights and settings "
-            f"(validation of {train.data}): the score is a little too kind."
+            f"(validation of {train.images.data}): the score is a little too kind."
         )
     return ""
 

@@ -40,6 +40,13 @@ def choose(
     )
 
 
+def take_over_link(old: str, new: str) -> None:
+    """Let links work that were made when a choice had another name in the address."""
+    if old in st.query_params:
+        st.query_params.setdefault(new, st.query_params[old])
+        del st.query_params[old]
+
+
 def tell_unknown(label: str, options: list[str], key: str) -> None:
     """Say that a link asks for what is not here; an earlier choice that is gone is dropped."""
     asked = st.query_params.get(key)

@@ -5,9 +5,8 @@ as from the command line, and its sentences come back to the field that they are
 """
 
 import math
-import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
@@ -25,7 +24,7 @@ LABELS = {
     "patches": "Patches per image",
     "patches_on_objects": "Only patches with an object",
     "patch_flips": "Mirrored patches, too",
-    "channels": "Channels of each level",
+    "widths": "Channels of each level",
     "norm": "Normalisation layers",
     "init": "First weights",
     "balance": "Balance the classes",
@@ -96,8 +95,7 @@ def as_text(value: Any) -> str:
 
 def field_value(kind: type[Settings], name: str, value: Any) -> Any:
     """A setting's value as its field holds it: `draw_field` shows lists as text."""
-    about = kind.__dataclass_fields__[name]  # type: ignore[attr-defined]
-    hint = typing.get_type_hints(kind)[name]
+    about, hint = kind.options()[name], kind.hints()[name]
     if about.metadata["choices"] or hint in (bool, int):
         return value
     return float(value) if hint is float else as_text(value)
@@ -145,7 +143,7 @@ def step(value: float, low: float | None, high: float | None) -> float:
 def groups(config: Settings, *, skip: Iterable[str] = ()) -> dict[str, list[Field]]:
     """The options by their group, in the order of the config."""
     found: dict[str, list[Field]] = {}
-    for about in fields(config):  # type: ignore[arg-type]
+    for about in config.options().values():
         if about.metadata and about.name not in skip:
             found.setdefault(about.metadata["group"], []).append(about)
     return found
@@ -175,7 +173,7 @@ def edit(
     folds = st.container(gap="xxsmall")
     for group, members in by_group.items():
         names = [about.name for about in members]
-        changed = sum(entered[name] != as_text(getattr(base, name)) for name in names)
+        changed = sum(entered[name] != as_text(base.get(name)) for name in names)
         wrong = sum(name in entry.reasons for name in names)
         with folds.expander(
             _fold_label(group, changed, wrong), key=f"{key}-{group}", type="compact"
@@ -194,7 +192,7 @@ def _fold_label(group: str, changed: int, wrong: int) -> str:
 
 
 def _entered(base: Settings, about: Field, key: str) -> str:
-    return as_text(st.session_state.get(f"{key}-{about.name}", getattr(base, about.name)))
+    return as_text(st.session_state.get(f"{key}-{about.name}", base.get(about.name)))
 
 
 def _draw_group(
@@ -206,7 +204,7 @@ def _draw_group(
     idle: Mapping[str, str],
     columns: int,
 ) -> None:
-    hints = typing.get_type_hints(type(base))
+    hints = base.hints()
     # Switches stand together below the fields: beside a labelled field they would hang askew.
     switches = [about for about in members if hints[about.name] is bool]
     others = [about for about in members if hints[about.name] is not bool]
@@ -216,7 +214,7 @@ def _draw_group(
                 options = choices.get(about.name) or about.metadata["choices"]
                 draw_field(
                     about,
-                    getattr(base, about.name),
+                    base.get(about.name),
                     hint=hints[about.name],
                     key=f"{key}-{about.name}",
                     choices=options,
@@ -229,7 +227,7 @@ def _draw_group(
             for about in switches:
                 st.toggle(
                     label(about.name),
-                    value=getattr(base, about.name),
+                    value=base.get(about.name),
                     key=f"{key}-{about.name}",
                     help=tooltip(about),
                 )

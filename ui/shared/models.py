@@ -21,12 +21,12 @@ class Model:
     @property
     def has_boundary(self) -> bool:
         """Whether it tells touching objects apart by a boundary (or distance) channel."""
-        return self.config.train.target not in ("foreground", "classes")
+        return self.config.train.objective.target not in ("foreground", "classes")
 
     @property
     def has_classes(self) -> bool:
         """Whether it has learnt classes rather than objects."""
-        return self.config.train.target == "classes"
+        return self.config.train.objective.target == "classes"
 
     @property
     def tuned(self) -> Segmentation:

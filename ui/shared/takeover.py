@@ -27,13 +27,6 @@ class Offer:
     data: str | None = None
 
 
-class _Alone(TrainConfig):
-    """Settings of which each is checked, but not whether they go together."""
-
-    def check(self) -> None:
-        pass
-
-
 def offer(changes: Mapping[str, Any], *, source: str, data: str | None = None) -> None:
     """Let the form for a new run start with these changes of its recipe, and on this data set.
 
@@ -47,7 +40,8 @@ def offer(changes: Mapping[str, Any], *, source: str, data: str | None = None) -
         datasets.info(data)
     if "data" in changes:
         raise ValueError("changes must not hold data: give the data set as data=...")
-    _Alone.from_dict(dict(changes))
+    for name, value in changes.items():
+        TrainConfig.check_option(name, value)
     number = st.session_state.get(_COUNT, 0) + 1
     st.session_state[_COUNT] = number
     kept = [one for one in offers() if one.source != source]
@@ -115,7 +109,7 @@ def show(key: str, *, base: TrainConfig) -> None:
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
-            new = {name: value for name, value in held.items() if value != getattr(base, name)}
+            new = {name: value for name, value in held.items() if value != base.get(name)}
             text = describe(new) or "the same values as the recipe's"
             st.markdown(f":material/input: From {one.source}: {text}", width="content")
             st.button(
@@ -135,7 +129,7 @@ def _drop(dropped: Offer, key: str, base: TrainConfig) -> None:
     others = {name: value for one in offers() for name, value in one.changes.items()}
     for name, value in dropped.changes.items():
         if _is_held(key, name, value):
-            other = others.get(name, getattr(base, name))
+            other = others.get(name, base.get(name))
             st.session_state[f"{key}-{name}"] = _field_value(name, other)
 
 

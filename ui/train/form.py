@@ -45,7 +45,7 @@ class Choice:
     @property
     def form(self) -> str:
         """The key of the form: each recipe on each data set has fields of its own."""
-        return f"new-{self.preset}-{self.base.data}"
+        return f"new-{self.preset}-{self.base.images.data}"
 
 
 def show() -> None:
@@ -56,7 +56,7 @@ def show() -> None:
     # Drawn first and filled last: it stands above the settings that it depends on.
     card, test = right.container(border=True), right.container()
     st.caption("Settings: the recipe's, unless you change them.")
-    about = datasets.info(choice.base.data)
+    about = datasets.info(choice.base.images.data)
     choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
     left_out = takeover.fill_form(choice.form, choices)
     entry = forms.edit(choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle)
@@ -81,18 +81,18 @@ def _choose() -> Choice:
         base, note = presets.fall_back(base, available)
     takeover.fill_data(f"data-{preset}")
     # A generated set with settings of its own has a name of its own, which is in no list.
-    names = list(dict.fromkeys([*datasets.NAMES, base.data, *takeover.data_names()]))
+    names = list(dict.fromkeys([*datasets.NAMES, base.images.data, *takeover.data_names()]))
     data = st.selectbox(
         "Data set",
         names,
-        index=names.index(base.data),
+        index=names.index(base.images.data),
         format_func=lambda name: _name_set(name, available),
         key=f"data-{preset}",
         help="Synthetic sets are drawn by the computer and need no download.",
     )
     about = datasets.info(data)
     st.caption(about.sentence)
-    own = base.data
+    own = base.images.data
     base, moved = presets.move(base, data, has_classes=about.labels == "classes")
     notes = tuple(one for one in (note if data == own else "", moved) if one)
     return Choice(preset, base, notes, _why_not(data))
@@ -123,17 +123,17 @@ def _targets(labels: str) -> tuple[str, ...]:
 def _idle(config: TrainConfig) -> dict[str, str]:
     """The settings that have no effect in a configuration, each with the reason."""
     idle = {}
-    if config.optimizer != "sgd":
+    if config.optimisation.optimizer != "sgd":
         idle["momentum"] = "Without effect now: only SGD has momentum."
-    if config.target not in ("three-class", "foreground+boundary"):
+    if config.objective.target not in ("three-class", "foreground+boundary"):
         idle["boundary"] = "Without effect now: this target has no boundary."
-    if config.normalisation != "percentile":
+    if config.images.normalisation != "percentile":
         for name in ("low_percentile", "high_percentile"):
             idle[name] = "Without effect now: normalisation is by data set."
-    if not config.weight_map:
+    if not config.objective.weight_map:
         for name in ("w0", "sigma"):
             idle[name] = "Without effect now: the weight map is off."
-    if config.elastic == 0:
+    if config.augmentation.elastic == 0:
         idle["elastic_sigma"] = "Without effect now: elastic bending is 0."
     return idle
 
@@ -148,7 +148,9 @@ def _show_card(
     with card:
         takeover.show(choice.form, base=choice.base)
         if left_out:
-            st.warning(f"Not possible with {choice.base.data}: {takeover.describe(left_out)}.")
+            st.warning(
+                f"Not possible with {choice.base.images.data}: {takeover.describe(left_out)}."
+            )
         for note in choice.notes:
             st.info(note, icon=":material/info:")
         if choice.missing:
@@ -157,7 +159,7 @@ def _show_card(
                 "data",
                 label="Open the Data page",
                 icon=":material/photo_library:",
-                query={"set": choice.base.data},
+                query={"set": choice.base.images.data},
             )
         if entry.reasons:
             lines = "\n".join(f"- {sentence}" for sentence in entry.sentences)
@@ -177,17 +179,19 @@ def _show_card(
 
 def _why_not_here(config: TrainConfig) -> str:
     """What this data set or this machine does not allow; empty when nothing stands against it."""
-    about = datasets.info(config.data)
-    names = targets.channel_names(config.target, about.classes if about.labels == "classes" else ())
-    if config.class_weights and len(config.class_weights) != len(names):
+    about = datasets.info(config.images.data)
+    names = targets.channel_names(
+        config.objective.target, about.classes if about.labels == "classes" else ()
+    )
+    if config.objective.class_weights and len(config.objective.class_weights) != len(names):
         return (
             f"class_weights must hold {len(names)} numbers for {', '.join(names)}, "
-            f"got {len(config.class_weights)}"
+            f"got {len(config.objective.class_weights)}"
         )
     # Until the search for the device is over, torch is being imported: too slow to wait for.
-    if config.device != "auto" and page.finding_device().done():
+    if config.optimisation.device != "auto" and page.finding_device().done():
         try:
-            device.choose(config.device)
+            device.choose(config.optimisation.device)
         except ValueError as error:
             return str(error)
     return ""
@@ -228,7 +232,7 @@ def _estimating(config: TrainConfig, minute: int) -> "Future[Costs]":
 def _estimate(config: TrainConfig) -> "Costs":
     from unet_core.training import estimate  # imports torch
 
-    chosen = device.choose(config.device)
+    chosen = device.choose(config.optimisation.device)
     return chosen, estimate.estimate(config, device=chosen)
 
 
@@ -269,7 +273,7 @@ def _start_button(choice: Choice, config: TrainConfig | None) -> None:
 def command(choice: Choice, config: TrainConfig) -> str:
     """The command that trains the same."""
     words = ["python -m unet_core train", f"--preset {choice.preset}"]
-    if config.data != presets.preset(choice.preset).config.data:
-        words.append(f"--data {config.data}")
+    if config.images.data != presets.preset(choice.preset).config.images.data:
+        words.append(f"--data {config.images.data}")
     words += [f"--set {change}" for change in forms.changes(config, choice.base)]
     return " ".join(words)

@@ -34,7 +34,7 @@ READING = (
 
 def words(preset: str, base: TrainConfig, config: TrainConfig) -> list[str]:
     """The command that tests the settings of a form."""
-    found = [KIND, "--preset", preset, "--data", config.data]
+    found = [KIND, "--preset", preset, "--data", config.images.data]
     for change in forms.changes(config, base):
         if change.partition("=")[0] not in NO_PART:
             found += ["--set", change]

@@ -1,7 +1,7 @@
 """What is said about a run in words, and its growing curves as tables."""
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -100,10 +100,10 @@ def settings_table(config: TrainConfig) -> pd.DataFrame:
         {
             "Group": about.metadata["group"],
             "Setting": about.name,
-            "Value": forms.as_text(getattr(config, about.name)),
+            "Value": forms.as_text(config.get(about.name)),
             "Meaning": about.metadata["help"],
         }
-        for about in fields(config)
+        for about in config.options().values()
     ]
     return pd.DataFrame(rows)
 

@@ -64,7 +64,7 @@ def _row(run: Run, status: Status) -> dict[str, object]:
     return {
         "State": [status.state],
         "Recipe": state.recipe(run),
-        "Data": "–" if run.fault else run.config.data,
+        "Data": "–" if run.fault else run.config.images.data,
         "Progress": round(100 * state.share(status)),
         "Epochs": f"{status.epoch} / {status.epochs}",
         "Dice": state.best_row(metrics, status.best_epoch).get("val_dice"),

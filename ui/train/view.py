@@ -50,7 +50,7 @@ def _show_head(run: Run, status: Status) -> None:
             st.subheader(state.recipe(run), width="content", anchor=False)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             _show_actions(run, status)
-    data = "" if run.fault else f"{run.config.data} · "
+    data = "" if run.fault else f"{run.config.images.data} · "
     device = f" · {status.device}" if status.device else ""
     st.caption(f"{data}run `{run.id}`{device}")
     if status.note:

@@ -1,10 +1,14 @@
 """What decides a segmentation, a training run and a trained network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from unet_core.base.settings import Settings, option
+from unet_core.base.settings import Groups, Settings, option
 
 SOFTMAX_TARGETS = ("three-class", "classes")
+# How many channels a network needs for a target; for classes the data set says it.
+OUTPUTS = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +51,8 @@ class Segmentation(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(Settings):
-    """Everything that decides a training run."""
+class Images(Settings):
+    """Which images a network learns from, and what of them it is shown at a time."""
 
     data: str = option("dsb2018", "The data set to train on.", group="Data")
     scheme: str = option(
@@ -104,22 +108,12 @@ class TrainConfig(Settings):
         0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
     )
 
-    target: str = option(
-        "foreground+boundary",
-        "What the network learns: foreground only; background, inside and boundary as exclusive "
-        "classes; foreground and boundary as independent channels; foreground and the distance to "
-        "the object's border; or the data set's own classes.",
-        group="Target",
-        choices=("foreground", "three-class", "foreground+boundary", "distance", "classes"),
-    )
-    boundary: str = option(
-        "inner",
-        "Which pixels count as boundary: inside the object, outside it, or both (thick).",
-        group="Target",
-        choices=("inner", "outer", "thick"),
-    )
 
-    channels: tuple[int, ...] = option(
+@dataclass(frozen=True, kw_only=True)
+class Network(Settings):
+    """The network that is trained."""
+
+    widths: tuple[int, ...] = option(
         (32, 64, 128, 256),
         "Feature channels of each level, top to bottom; more levels see more context.",
         group="Network",
@@ -146,6 +140,36 @@ class TrainConfig(Settings):
         "paper asks; pytorch is that library's usual, smaller start.",
         group="Network",
         choices=("he", "pytorch"),
+    )
+
+    def check(self) -> None:
+        """Refuse a network without levels."""
+        if not self.widths:
+            raise ValueError("widths must name at least one level, got none")
+
+    @property
+    def levels(self) -> int:
+        """How many resolutions the network works at."""
+        return len(self.widths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective(Settings):
+    """What the network shall answer, and what counts as wrong."""
+
+    target: str = option(
+        "foreground+boundary",
+        "What the network learns: foreground only; background, inside and boundary as exclusive "
+        "classes; foreground and boundary as independent channels; foreground and the distance to "
+        "the object's border; or the data set's own classes.",
+        group="Target",
+        choices=("foreground", "three-class", "foreground+boundary", "distance", "classes"),
+    )
+    boundary: str = option(
+        "inner",
+        "Which pixels count as boundary: inside the object, outside it, or both (thick).",
+        group="Target",
+        choices=("inner", "outer", "thick"),
     )
     loss: str = option(
         "bce+dice",
@@ -177,6 +201,48 @@ class TrainConfig(Settings):
         "Weigh pixels of rare classes more: by one over their share of the training pixels.",
         group="Loss",
     )
+
+    def check(self) -> None:
+        """Refuse a loss or weights that do not fit the target."""
+        softmax = self.target in SOFTMAX_TARGETS
+        if softmax and "bce" in self.loss:
+            raise ValueError(
+                f"target {self.target} has exclusive classes: choose a loss with cross-entropy or "
+                f"dice, got {self.loss}"
+            )
+        if not softmax and "cross-entropy" in self.loss:
+            raise ValueError(
+                f"target {self.target} has independent channels: choose a loss with bce or dice, "
+                f"got {self.loss}"
+            )
+        if self.target == "distance" and self.loss != "bce":
+            raise ValueError(
+                f"target distance needs loss bce, got {self.loss}: "
+                "dice pulls every value of a smooth target towards 0 or 1"
+            )
+        if self.weight_map and self.target == "classes":
+            raise ValueError("weight_map needs objects: the target classes has none")
+        if self.class_weights:
+            self._check_class_weights()
+
+    def _check_class_weights(self) -> None:
+        expected = OUTPUTS.get(self.target)
+        if expected and len(self.class_weights) != expected:
+            raise ValueError(
+                f"class_weights must hold {expected} numbers for target {self.target}, "
+                f"got {len(self.class_weights)}"
+            )
+        if sum(self.class_weights) == 0:
+            raise ValueError("class_weights must not all be zero")
+        if self.balance:
+            raise ValueError(
+                "balance chooses the weights of the classes: leave class_weights empty"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation(Settings):
+    """How the weights are found: steps, rates, and when it ends."""
 
     optimizer: str = option(
         "adamw",
@@ -256,6 +322,19 @@ class TrainConfig(Settings):
         group="Training",
         choices=("auto", "cpu", "cuda", "mps"),
     )
+
+    def check(self) -> None:
+        """Refuse a schedule that ends before the training does."""
+        if self.schedule_epochs and self.schedule_epochs < self.epochs:
+            raise ValueError(
+                f"schedule_epochs must be 0 or at least epochs ({self.epochs}), "
+                f"got {self.schedule_epochs}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Settings):
+    """How training images are changed at random, each time in another way."""
 
     geometry: str = option(
         "all",
@@ -345,58 +424,35 @@ class TrainConfig(Settings):
         high=0.95,
     )
 
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Groups):
+    """Everything that decides a training run."""
+
+    images: Images = Images()
+    network: Network = Network()
+    objective: Objective = Objective()
+    optimisation: Optimisation = Optimisation()
+    augmentation: Augmentation = Augmentation()
+
+    renamed: ClassVar[Mapping[str, str]] = {"channels": "widths"}
+
     def check(self) -> None:
-        """Refuse combinations that cannot train."""
-        if not self.channels:
-            raise ValueError("channels must name at least one level, got none")
-        halved = 2 ** (len(self.channels) - 1)
-        if self.padding == "same" and self.crop_size % halved:
+        """Refuse crops that do not fit the network, or too few pixels to normalise over."""
+        side, levels = self.images.crop_size, self.network.levels
+        halved = 2 ** (levels - 1)
+        is_same = self.network.padding == "same"
+        if is_same and side % halved:
             raise ValueError(
-                f"crop_size must be a multiple of {halved} for the {len(self.channels)} levels of "
-                f"channels, got {self.crop_size}"
+                f"crop_size must be a multiple of {halved} for the {levels} levels of widths, "
+                f"got {side}"
             )
-        lowest = self.crop_size // halved if self.padding == "same" else self.crop_size
-        if self.norm == "batch" and self.batch_size * lowest**2 < 2:
+        lowest = side // halved if is_same else side
+        if self.network.norm == "batch" and self.optimisation.batch_size * lowest**2 < 2:
             raise ValueError(
                 "batch_size must be at least 2 where the lowest level is a single pixel, or norm "
-                f"none: got {self.batch_size}"
+                f"none: got {self.optimisation.batch_size}"
             )
-        softmax = self.target in SOFTMAX_TARGETS
-        if softmax and "bce" in self.loss:
-            raise ValueError(
-                f"target {self.target} has exclusive classes: choose a loss with cross-entropy or "
-                f"dice, got {self.loss}"
-            )
-        if not softmax and "cross-entropy" in self.loss:
-            raise ValueError(
-                f"target {self.target} has independent channels: choose a loss with bce or dice, "
-                f"got {self.loss}"
-            )
-        if self.target == "distance" and self.loss != "bce":
-            raise ValueError(
-                f"target distance needs loss bce, got {self.loss}: "
-                "dice pulls every value of a smooth target towards 0 or 1"
-            )
-        outputs = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
-        expected = outputs.get(self.target)
-        if self.class_weights and expected and len(self.class_weights) != expected:
-            raise ValueError(
-                f"class_weights must hold {expected} numbers for target {self.target}, "
-                f"got {len(self.class_weights)}"
-            )
-        if self.class_weights and sum(self.class_weights) == 0:
-            raise ValueError("class_weights must not all be zero")
-        if self.class_weights and self.balance:
-            raise ValueError(
-                "balance chooses the weights of the classes: leave class_weights empty"
-            )
-        if self.schedule_epochs and self.schedule_epochs < self.epochs:
-            raise ValueError(
-                f"schedule_epochs must be 0 or at least epochs ({self.epochs}), "
-                f"got {self.schedule_epochs}"
-            )
-        if self.weight_map and self.target == "classes":
-            raise ValueError("weight_map needs objects: the target classes has none")
 
 
 @dataclass(frozen=True, kw_only=True)

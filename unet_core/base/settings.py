@@ -4,11 +4,19 @@ The help text, limits and choices of an option stand beside its default and serv
 line, the widgets' tooltips and the error messages alike.
 """
 
+import functools
 import math
 import types
 import typing
-from dataclasses import MISSING, Field, asdict, field, fields, replace
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, field, fields, replace
+from typing import Any, ClassVar, Self
+
+_known_hints = functools.cache(typing.get_type_hints)
+
+
+def _type_hints(kind: Any) -> dict[str, Any]:
+    return _known_hints(kind)
 
 
 def option(
@@ -79,8 +87,11 @@ def describe_type(hint: Any) -> str:
 class Settings:
     """What all settings share: checks at construction, JSON there and back, text to value."""
 
+    # What options were called before, for old files and old commands.
+    renamed: ClassVar[Mapping[str, str]] = {}
+
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
+        hints = _type_hints(type(self))
         for about in fields(self):  # type: ignore[arg-type]
             _check_option(about, hints[about.name], getattr(self, about.name))
         self.check()
@@ -88,54 +99,139 @@ class Settings:
     def check(self) -> None:
         """Raise ValueError where options that are fine alone contradict each other."""
 
+    @classmethod
+    def options(cls) -> dict[str, Field]:
+        """Every option by its name; help, limits and choices are in its metadata."""
+        return {about.name: about for about in fields(cls)}  # type: ignore[arg-type]
+
+    @classmethod
+    def hints(cls) -> dict[str, Any]:
+        """The type of every option by its name."""
+        hints = _type_hints(cls)
+        return {name: hints[name] for name in cls.options()}
+
+    @classmethod
+    def check_option(cls, name: str, value: Any) -> None:
+        """Raise ValueError for an unknown option, or a value that it cannot have by itself."""
+        (name,) = cls._by_present_name({name: value})
+        hint = cls.hints()[name]
+        _check_option(cls.options()[name], hint, _from_json(value, hint))
+
+    def get(self, name: str) -> Any:
+        """The value of the option of that name."""
+        return getattr(self, name)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; tuples become lists there."""
-        return asdict(self)  # type: ignore[call-overload]
+        """Plain values for JSON, by the names of the options; tuples become lists there."""
+        return {name: _to_json(self.get(name)) for name in self.options()}
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some options changed, checked again."""
-        self._refuse_unknown(changes)
-        return replace(self, **changes)  # type: ignore[type-var]
+        return replace(self, **self._by_present_name(changes))  # type: ignore[type-var]
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
-        """Settings from what `to_dict` gave.
+        """Settings from what `to_dict` gave, now or in an earlier version.
 
         Raises ValueError for anything but an object, an unknown key or an impossible value.
         """
         if not isinstance(values, dict):
             raise ValueError(f"{cls.__name__} must be a JSON object, got {type(values).__name__}")
-        cls._refuse_unknown(values)
-        hints = typing.get_type_hints(cls)
-        given = {name: _from_json(value, hints[name]) for name, value in values.items()}
+        hints = cls.hints()
+        given = cls._by_present_name(values)
         missing = [
-            about.name
-            for about in fields(cls)  # type: ignore[arg-type]
-            if about.default is MISSING and about.name not in given
+            name
+            for name, about in cls.options().items()
+            if about.default is MISSING and name not in given
         ]
         if missing:
             raise ValueError(f"{cls.__name__} lacks {', '.join(missing)}")
-        return cls(**given)
+        return cls.of(**{name: _from_json(value, hints[name]) for name, value in given.items()})
 
     @classmethod
-    def _refuse_unknown(cls, names: Any) -> None:
-        known = [about.name for about in fields(cls)]  # type: ignore[arg-type]
-        for name in names:
+    def of(cls, **options: Any) -> Self:
+        """Settings with these options, and the others at their defaults."""
+        return cls(**cls._by_present_name(options))
+
+    @classmethod
+    def _by_present_name(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values by what their options are called today; ValueError for unknown ones."""
+        known = cls.options()
+        found = {cls.renamed.get(name, name): value for name, value in values.items()}
+        for name in found:
             if name not in known:
                 raise ValueError(f"unknown setting {name!r}; known are: {', '.join(known)}")
+        return found
 
-    def with_text(self, assignments: list[str]) -> Self:
-        """A copy changed by texts like `epochs=3` or `channels=16,32,64`."""
-        hints = typing.get_type_hints(type(self))
+    def with_text(self, assignments: Iterable[str]) -> Self:
+        """A copy changed by texts like `epochs=3` or `widths=16,32,64`."""
+        hints = self.hints()
         changes = {}
         for assignment in assignments:
             name, equals, text = assignment.partition("=")
-            name = name.strip().replace("-", "_")
             if not equals:
                 raise ValueError(f"a setting is written key=value, got {assignment!r}")
-            self._refuse_unknown([name])
-            changes[name] = _from_text(name, text.strip(), hints[name])
+            (known,) = self._by_present_name({name.strip().replace("-", "_"): text})
+            changes[known] = _from_text(known, text.strip(), hints[known])
         return self.replace(**changes)
+
+
+class Groups(Settings):
+    """Settings in groups, each a `Settings` with options and a check of its own.
+
+    Code reads an option from its group. Everywhere else, in JSON, on the command line, in forms, it
+    is known by its name alone, which no two groups share.
+    """
+
+    @classmethod
+    def groups(cls) -> dict[str, type[Settings]]:
+        """The groups by their names."""
+        hints = _type_hints(cls)
+        return {about.name: hints[about.name] for about in fields(cls)}  # type: ignore[arg-type]
+
+    @classmethod
+    def options(cls) -> dict[str, Field]:
+        """Every option of every group by its name."""
+        return {name: one for kind in cls.groups().values() for name, one in kind.options().items()}
+
+    @classmethod
+    def hints(cls) -> dict[str, Any]:
+        """The type of every option by its name."""
+        return {name: one for kind in cls.groups().values() for name, one in kind.hints().items()}
+
+    def get(self, name: str) -> Any:
+        """The value of the option of that name, whichever group has it."""
+        home = next(group for group, kind in self.groups().items() if name in kind.options())
+        return getattr(getattr(self, home), name)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some options changed, checked again."""
+        changes = self._by_present_name(changes)
+        return replace(  # type: ignore[type-var]
+            self,
+            **{
+                group: getattr(self, group).replace(**own)
+                for group, kind in self.groups().items()
+                if (own := {name: changes[name] for name in kind.options() if name in changes})
+            },
+        )
+
+    @classmethod
+    def of(cls, **options: Any) -> Self:
+        """Settings with these options, and the others at their defaults."""
+        options = cls._by_present_name(options)
+        return cls(
+            **{
+                group: kind.of(
+                    **{name: options[name] for name in kind.options() if name in options}
+                )
+                for group, kind in cls.groups().items()
+            }
+        )
+
+
+def _to_json(value: Any) -> Any:
+    return value.to_dict() if isinstance(value, Settings) else value
 
 
 def _from_json(value: Any, hint: Any) -> Any:

@@ -65,7 +65,7 @@ def list_settings(kind: Any) -> str:
             subsequent_indent=" " * 24,
             width=100,
         )
-        for about in fields(kind)
+        for about in kind.options().values()
     )
 
 

@@ -47,7 +47,7 @@ def test_range(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in sweep_options()}
     texts = [f"{name}={text}" for name, text in given.items() if text is not None]
     sweep = range_test.Sweep().with_text(texts)
-    chosen = device.choose(config.device)
+    chosen = device.choose(config.optimisation.device)
     started = time.monotonic()
     tell = progress(arguments)
     keep = _keeper(arguments.job)
@@ -61,14 +61,14 @@ def test_range(arguments: argparse.Namespace) -> int:
     tell("")
     document = {
         "preset": arguments.preset,
-        "data": config.data,
+        "data": config.images.data,
         "settings": config.to_dict(),
         "device": chosen.title,
         "seconds": time.monotonic() - started,
         "note": note,
         **range_test.describe(sweep, points, found),
     }
-    lines = [f"{arguments.preset} on {config.data}, {len(points)} steps on {chosen.title}"]
+    lines = [f"{arguments.preset} on {config.images.data}, {len(points)} steps on {chosen.title}"]
     lines += [note] if note else []
     lines += ["      rate       loss   relative   smoothed"]
     lines += [

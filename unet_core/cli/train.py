@@ -45,7 +45,7 @@ def add_recipe(parser: Parser, *, required: bool = False) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="change a setting, such as --set epochs=5 --set channels=16,32,64; may be repeated",
+        help="change a setting, such as --set epochs=5 --set widths=16,32,64; may be repeated",
     )
 
 
@@ -113,5 +113,5 @@ def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     elif arguments.preset == "quick":
         config, note = presets.fall_back(config, datasets.available())
     config = config.with_text(arguments.set)
-    datasets.sample_names(config.data, "train", scheme=config.scheme)
+    datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
     return config, note

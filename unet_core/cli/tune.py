@@ -52,7 +52,7 @@ def tune(arguments: argparse.Namespace) -> int:
     from unet_core.scoring import tuning
     from unet_core.scoring.landscape import Aim
 
-    data = arguments.data or config.train.data
+    data = arguments.data or config.train.images.data
     datasets.sample_names(data, arguments.split, scheme=arguments.scheme)
     aim = Aim(iou=_iou(arguments.iou), measure=arguments.measure, average=arguments.average)
     if arguments.store:

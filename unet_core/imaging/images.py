@@ -88,9 +88,9 @@ def normalise_for(config: ModelConfig, pixels_HW: np.ndarray) -> np.ndarray:
     train = config.train
     return normalise(
         pixels_HW,
-        method=train.normalisation,
-        low=train.low_percentile,
-        high=train.high_percentile,
+        method=train.images.normalisation,
+        low=train.images.low_percentile,
+        high=train.images.high_percentile,
         mean=config.mean,
         std=config.std,
     )

@@ -4,9 +4,10 @@ Axes: C channels, H rows, W columns. Sides, offsets and reaches are in pixels of
 columns follow the same rules as rows, so that most functions treat one side. Torch is not needed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 from unet_core.base.config import TrainConfig
 from unet_core.base.settings import Settings, option
@@ -26,7 +27,9 @@ class Design(Settings):
     out_channels: int = option(
         2, "Maps that come out: one for each class or kind of pixel.", low=1, high=256
     )
-    channels: tuple[int, ...] = option(
+    renamed: ClassVar[Mapping[str, str]] = {"channels": "widths"}
+
+    widths: tuple[int, ...] = option(
         (64, 128, 256, 512, 1024),
         "Feature channels of each level, top to bottom, for example 32, 64, 128.",
         low=1,
@@ -49,11 +52,11 @@ class Design(Settings):
 
     def check(self) -> None:
         """Refuse what cannot be built, and sizes that the levels cannot halve."""
-        if not self.channels:
-            raise ValueError("channels must name at least one level, got none")
-        if len(self.channels) > MOST_LEVELS:
+        if not self.widths:
+            raise ValueError("widths must name at least one level, got none")
+        if len(self.widths) > MOST_LEVELS:
             raise ValueError(
-                f"channels must name at most {MOST_LEVELS} levels, got {len(self.channels)}"
+                f"widths must name at most {MOST_LEVELS} levels, got {len(self.widths)}"
             )
         for name in ("height", "width"):
             if reason := explain_side(getattr(self, name), self.levels, self.padding):
@@ -62,7 +65,7 @@ class Design(Settings):
     @property
     def levels(self) -> int:
         """How many resolutions the network works at."""
-        return len(self.channels)
+        return len(self.widths)
 
     @property
     def step(self) -> int:
@@ -72,12 +75,14 @@ class Design(Settings):
 
 def from_training(config: TrainConfig, outputs: int) -> Design:
     """The network of a training configuration, at the size that it reads for one crop."""
-    side = smallest_input(config.crop_size, len(config.channels), config.padding)
+    side = smallest_input(
+        config.images.crop_size, len(config.network.widths), config.network.padding
+    )
     return Design(
         out_channels=outputs,
-        channels=config.channels,
-        padding=config.padding,
-        norm=config.norm,
+        widths=config.network.widths,
+        padding=config.network.padding,
+        norm=config.network.norm,
         height=side,
         width=side,
     )
@@ -109,7 +114,7 @@ def blocks(design: Design) -> tuple[Block, ...]:
 
 
 def _walk(design: Design) -> Iterator[Block]:
-    levels, widths = design.levels, design.channels
+    levels, widths = design.levels, design.widths
     lost = 0 if design.padding == "same" else 4
     size, offset = (design.height, design.width), 0
 

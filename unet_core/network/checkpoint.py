@@ -95,8 +95,10 @@ def read_config(name: str | os.PathLike[str]) -> ModelConfig:
         raise ValueError(f"{path.name} holds weights of another program: it has no configuration")
     try:
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
-        if targets.channel_names(config.train.target, config.outputs) != config.outputs:
-            raise ValueError(f"target {config.train.target} has other outputs: {config.outputs}")
+        if targets.channel_names(config.train.objective.target, config.outputs) != config.outputs:
+            raise ValueError(
+                f"target {config.train.objective.target} has other outputs: {config.outputs}"
+            )
         return config
     except ValueError as problem:
         raise ValueError(f"the configuration in {path.name} does not fit: {problem}") from None
@@ -148,6 +150,13 @@ def build(config: ModelConfig) -> "UNet":
     from unet_core.network.model import UNet
 
     train = config.train
-    norm = None if train.norm == "none" else train.norm
+    norm = None if train.network.norm == "none" else train.network.norm
     outputs = len(config.outputs)
-    return UNet(1, outputs, train.channels, padding=train.padding, norm=norm, init=train.init)
+    return UNet(
+        1,
+        outputs,
+        train.network.widths,
+        padding=train.network.padding,
+        norm=norm,
+        init=train.network.init,
+    )

@@ -81,14 +81,14 @@ def _work(design: Design) -> int:
 def _try(design: Design, device: Device, minute: int) -> tuple[float, float]:
     """Seconds of a training step and of a prediction, as they are in this minute."""
     norm = None if design.norm == "none" else design.norm
-    network = UNet(design.in_channels, design.out_channels, design.channels, design.padding, norm)
+    network = UNet(design.in_channels, design.out_channels, design.widths, design.padding, norm)
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     shape = (1, design.in_channels, design.height, design.width)
     image = torch.rand(shape, device=device.name)
 
     def step() -> float:
         start = time.perf_counter()
-        with precision(device.name):
+        with precision(device.name, bfloat16=bfloat16_pays(device.name)):
             logits = network(image)
         loss = logits.float().square().mean()
         loss.backward()

@@ -49,7 +49,7 @@ def build(design: Design) -> UNet:
         return UNet(
             design.in_channels,
             design.out_channels,
-            design.channels,
+            design.widths,
             padding=design.padding,
             norm=None if design.norm == "none" else design.norm,
         )
@@ -68,7 +68,7 @@ def maps(trained: Trained, pixels_HW: np.ndarray, name: str) -> Features:
 
     Raises ValueError for a block that the network does not have, or an array that is no picture.
     """
-    known = shown_blocks(len(trained.network.channels))
+    known = shown_blocks(len(trained.network.widths))
     if name not in known:
         raise ValueError(f"block must be one of {', '.join(known)}, got {name!r}")
     if pixels_HW.ndim != 2 or pixels_HW.size == 0:
@@ -107,7 +107,7 @@ def _block(network: UNet, shape: tuple[int, ...], name: str) -> Block:
     design = Design(
         in_channels=network.in_channels,
         out_channels=network.out_channels,
-        channels=network.channels,
+        widths=network.widths,
         padding=network.padding,
         height=shape[0],
         width=shape[1],

@@ -38,12 +38,13 @@ class DoubleConv(nn.Sequential):
 class UNet(nn.Module):
     """Images [B, in_channels, H, W] to logits [B, out_channels, H', W'].
 
-    `channels` are the features of each level, top to bottom; each level below the first halves
-    the image. With padding "same" the output has the input's size, which must be a multiple of
-    2 ** (levels - 1); with "valid" it is smaller (572 -> 388 for five levels), and the skipped
-    features are cropped to their centre. `norm` is "batch", "group" or None. `init` "he" starts
-    with weights of variance 2 / inputs and no bias, as the paper asks (He et al. 2015: features
-    keep unit variance behind a ReLU); "pytorch" with PyTorch's own, of variance 1 / (3 inputs).
+    `widths` are the feature channels of each level, top to bottom; each level below the first
+    halves the image. (`channels` is their earlier name.) With padding "same" the output has the
+    input's size, which must be a multiple of 2 ** (levels - 1); with "valid" it is smaller
+    (572 -> 388 for five levels), and the skipped features are cropped to their centre. `norm` is
+    "batch", "group" or None. `init` "he" starts with weights of variance 2 / inputs and no bias, as
+    the paper asks (He et al. 2015: features keep unit variance behind a ReLU); "pytorch" with
+    PyTorch's own, of variance 1 / (3 inputs).
 
     Raises ValueError for impossible settings, and for an image whose size does not fit.
     """
@@ -52,34 +53,36 @@ class UNet(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        channels: tuple[int, ...] = (64, 128, 256, 512, 1024),
+        widths: tuple[int, ...] = (64, 128, 256, 512, 1024),
         padding: str = "same",
         norm: str | None = None,
         init: str = "he",
+        *,
+        channels: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
+        widths = widths if channels is None else channels
         if padding not in ("same", "valid"):
             raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
         if norm not in ("batch", "group", None):
             raise ValueError(f'norm must be "batch", "group" or None, got {norm!r}')
         if init not in ("he", "pytorch"):
             raise ValueError(f'init must be "he" or "pytorch", got {init!r}')
-        if not channels or min(in_channels, out_channels, *channels) < 1:
-            raise ValueError("in_channels, out_channels and channels must be positive numbers")
+        if not widths or min(in_channels, out_channels, *widths) < 1:
+            raise ValueError("in_channels, out_channels and widths must be positive numbers")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.channels, self.padding = tuple(channels), padding
-        widths = (in_channels, *channels)
+        self.widths, self.padding = tuple(widths), padding
         self.down = nn.ModuleList(
             DoubleConv(upper, lower, padding=padding, norm=norm)
-            for upper, lower in zip(widths, channels, strict=False)
+            for upper, lower in pairwise((in_channels, *widths))
         )
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(lower, upper, 2, stride=2) for upper, lower in pairwise(channels)
+            nn.ConvTranspose2d(lower, upper, 2, stride=2) for upper, lower in pairwise(widths)
         )
         self.merge = nn.ModuleList(
-            DoubleConv(2 * width, width, padding=padding, norm=norm) for width in channels[:-1]
+            DoubleConv(2 * width, width, padding=padding, norm=norm) for width in widths[:-1]
         )
-        self.head = nn.Conv2d(channels[0], out_channels, 1)
+        self.head = nn.Conv2d(widths[0], out_channels, 1)
         for module in self.modules() if init == "he" else ():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -89,16 +92,16 @@ class UNet(nn.Module):
     @property
     def multiple(self) -> int:
         """What both sides of an image must be a multiple of, with padding "same"."""
-        return 2 ** (len(self.channels) - 1)
+        return 2 ** (len(self.widths) - 1)
 
     @property
     def margin(self) -> int:
         """Pixels on each side that the output is smaller than the image: 0 but for "valid"."""
-        return anatomy.margin(len(self.channels)) if self.padding == "valid" else 0
+        return anatomy.margin(len(self.widths)) if self.padding == "valid" else 0
 
     def fit(self, side: int) -> int:
         """The smallest output side of at least `side` that this network can have."""
-        needed = anatomy.smallest_input(side, len(self.channels), self.padding)
+        needed = anatomy.smallest_input(side, len(self.widths), self.padding)
         return needed - 2 * self.margin
 
     def surround(self, norm_HW: np.ndarray) -> np.ndarray:
@@ -134,9 +137,9 @@ class UNet(nn.Module):
                     raise ValueError(
                         f"both sides must be multiples of {self.multiple}, got {height}x{width}"
                     )
-            elif anatomy.output_side(side, len(self.channels), "valid") is None:
+            elif anatomy.output_side(side, len(self.widths), "valid") is None:
                 raise ValueError(
-                    f"a valid network with {len(self.channels)} levels cannot take "
+                    f"a valid network with {len(self.widths)} levels cannot take "
                     f"{height}x{width}: a side before pooling would be odd or too small"
                 )
 

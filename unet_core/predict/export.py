@@ -75,13 +75,15 @@ def predict(
     config = trained.config.train
     if is_constant(pixels_HW):
         prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
-        prob_CHW[0] = targets.is_softmax(config.target)
+        prob_CHW[0] = targets.is_softmax(config.objective.target)
     else:
         prob_CHW = inference.predict(trained, pixels_HW, **options, on_progress=on_progress)
     classes = (
-        class_map.find(prob_CHW, trained.config.outputs) if config.target == "classes" else None
+        class_map.find(prob_CHW, trained.config.outputs)
+        if config.objective.target == "classes"
+        else None
     )
-    pictures = targets.decode(prob_CHW, config.target, config.boundary)
+    pictures = targets.decode(prob_CHW, config.objective.target, config.objective.boundary)
     return Prediction(prob_CHW, *pictures, classes=classes)
 
 

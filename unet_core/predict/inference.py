@@ -71,7 +71,7 @@ def predict(
     norm_HW = images.normalise_for(trained.config, pixels_HW)
     if scale != 1.0:
         norm_HW = images.resize(norm_HW, tuple(max(1, round(side * scale)) for side in shape))
-    softmax = is_softmax(trained.config.train.target)
+    softmax = is_softmax(trained.config.train.objective.target)
     options: dict[str, Any] = {"softmax": softmax, "flips": flips, "tile": tile}
     if window:
         prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
@@ -138,7 +138,7 @@ def _cuts(network: UNet, side: int, tile: int) -> list[_Cut]:
         if network.padding == "valid":
             first, last, begins = start - network.margin, start + step + network.margin, start
         else:
-            around = anatomy.overlap(len(network.channels))
+            around = anatomy.overlap(len(network.widths))
             first, last = max(start - around, 0), min(start + step + around, whole)
             begins = first
         read = images.mirror(first, last, side)

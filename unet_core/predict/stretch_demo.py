@@ -37,7 +37,7 @@ def compare(trained: Trained, pixels_HW: np.ndarray) -> Answers:
     network, config = trained.network, trained.config
     if network.padding != "valid":
         raise ValueError("only a network with valid padding has a smaller answer to stretch")
-    height, width = (_largest(side, len(network.channels)) for side in pixels_HW.shape)
+    height, width = (_largest(side, len(network.widths)) for side in pixels_HW.shape)
     if not height or not width:
         shape = " x ".join(map(str, pixels_HW.shape))
         raise ValueError(
@@ -52,7 +52,7 @@ def compare(trained: Trained, pixels_HW: np.ndarray) -> Answers:
     stretched_CHW = np.clip(images.resize(prob_CHW, pixels_HW.shape), 0, 1)
     whole_CHW = inference.predict(trained, pixels_HW)
     whole_HW, stretched_HW = (
-        targets.decode(one, config.train.target, config.train.boundary)[0]
+        targets.decode(one, config.train.objective.target, config.train.objective.boundary)[0]
         for one in (whole_CHW, stretched_CHW)
     )
     return Answers(whole_HW, stretched_HW, prob_CHW.shape[1:])
@@ -69,7 +69,7 @@ def _answer(trained: Trained, norm_HW: np.ndarray) -> np.ndarray:
     """The probabilities of the middle of a normalised image: nothing is mirrored around it."""
     image = torch.from_numpy(np.ascontiguousarray(norm_HW, dtype=np.float32))
     logits = trained.network(image[None, None].to(next(trained.network.parameters()).device))
-    softmax = targets.is_softmax(trained.config.train.target)
+    softmax = targets.is_softmax(trained.config.train.objective.target)
     return probabilities(logits[0], softmax=softmax).cpu().numpy()
 
 

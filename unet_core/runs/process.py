@@ -39,7 +39,7 @@ def train(
     Failures end in the run's status and log, and in the outcome; `report` is told what the log is
     told. Raises ValueError when another process trains the run, or there is nothing to do.
     """
-    epochs = run.config.epochs
+    epochs = run.config.optimisation.epochs
     lock = FileLock(run.path / "lock", thread_local=False)
     try:
         held = lock.acquire(timeout=PATIENCE_SECONDS)
@@ -69,7 +69,7 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
         turn = slots.wait_for_turn(
             folders.runs(),
             run.path,
-            wanted=run.config.device,
+            wanted=run.config.optimisation.device,
             since=recorder.status.started_at or 0.0,
             pid=os.getpid(),
             is_stopped=stop.is_asked,
@@ -116,7 +116,7 @@ def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
     recorder.update(state="running", phase="loading")
     from unet_core.training.trainer import Training
 
-    chosen = device.choose(run.config.device)
+    chosen = device.choose(run.config.optimisation.device)
     recorder.update(device=chosen.title, device_reason=chosen.reason)
     recorder.say(f"Training on {chosen.title}: {chosen.reason}.")
     training = Training(run.config, device=chosen)
@@ -174,7 +174,7 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
     from unet_core.scoring import evaluation, predictions
 
     config, path = training.config, recorder.run.path / "best.safetensors"
-    if datasets.info(config.data).labels != "instances":
+    if datasets.info(config.images.data).labels != "instances":
         return
 
     def look(*progress: int) -> None:
@@ -182,23 +182,23 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
             raise Stopped
 
     recorder.update(phase="tuning", seconds_left=None)
-    scheme = datasets.resolve_scheme(config.data, config.scheme)
-    names = datasets.sample_names(config.data, "val", scheme=scheme)
+    scheme = datasets.resolve_scheme(config.images.data, config.images.scheme)
+    names = datasets.sample_names(config.images.data, "val", scheme=scheme)
     if names:
         recorder.say("Choosing thresholds on the validation images.")
     else:
         recorder.say("There are no validation images to choose thresholds on: the usual ones stay.")
-    trained = checkpoint.load(path, device=config.device)
+    trained = checkpoint.load(path, device=config.optimisation.device)
     answers = predictions.predict_each(
         trained,
-        config.data,
+        config.images.data,
         "val",
-        datasets.pick_evenly(names, config.val_images),
+        datasets.pick_evenly(names, config.images.val_images),
         predictions.WHOLE,
         on_progress=look,
     )
     predicted = [predictions.decode(one, trained.config) for one in answers]
     chosen = evaluation.tune(predicted, trained.config, on_progress=look)
-    tuned_on = f"{len(predicted)} validation images of {config.data}, scheme {scheme}"
+    tuned_on = f"{len(predicted)} validation images of {config.images.data}, scheme {scheme}"
     better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
     checkpoint.save(path, checkpoint.Trained(better, trained.network))

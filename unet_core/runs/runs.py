@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -190,10 +190,12 @@ def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str 
 
 def fill(run: Run, config: TrainConfig, *, note: str = "") -> None:
     """Write the settings and the first status into a run's directory."""
-    if config.scheme == "leaky":
+    if config.images.scheme == "leaky":
         note = f"{note} {catalogue.LEAK}".lstrip()
     write_json(run.path / "config.json", config.to_dict())
-    status = Status(state="queued", note=note, epochs=config.epochs, created_at=time.time())
+    status = Status(
+        state="queued", note=note, epochs=config.optimisation.epochs, created_at=time.time()
+    )
     write_status(run, status)
 
 
@@ -213,7 +215,9 @@ def start(run: Run, *, resume: bool = False) -> Run:
             check_start(run, resume=resume)
             (run.path / "stop").unlink(missing_ok=True)
             write_status(run, before.renewed(now))
-            slots.take_ticket(folders.runs(), run.path, wanted=config.device, since=now, pid=None)
+            slots.take_ticket(
+                folders.runs(), run.path, wanted=config.optimisation.device, since=now, pid=None
+            )
     except Timeout:
         return run
     command = [sys.executable, "-m", "unet_core", "train", "--run", str(run.path.absolute())]
@@ -264,8 +268,8 @@ def differences(found: list[Run]) -> dict[str, list[Any]]:
     """The settings in which runs differ: name -> a value for each run, None for a broken one."""
     configs = [None if run.fault else run.config for run in found]
     values = {
-        about.name: [None if config is None else getattr(config, about.name) for config in configs]
-        for about in fields(TrainConfig)
+        name: [None if config is None else config.get(name) for config in configs]
+        for name in TrainConfig.options()
     }
     whole = [index for index, config in enumerate(configs) if config is not None]
     return {name: row for name, row in values.items() if len({row[index] for index in whole}) > 1}

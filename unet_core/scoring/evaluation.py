@@ -94,7 +94,7 @@ def evaluate(
     config = trained.config
     scheme = predictions.own_scheme(trained, data, scheme)
     _check_kind(config, data)
-    has_classes = config.train.target == "classes"
+    has_classes = config.train.objective.target == "classes"
     if n_patches < 0:
         raise ValueError(f"patches must be 0 or more, got {n_patches}")
     if n_patches and not has_classes:
@@ -126,9 +126,9 @@ def _check_kind(config: ModelConfig, data: str) -> None:
     """Refuse a model of objects on a set of classes, the reverse, and another count of classes."""
     about = datasets.info(data)
     has_classes = about.labels == "classes"
-    if has_classes and config.train.target != "classes":
+    if has_classes and config.train.objective.target != "classes":
         raise ValueError(f"{data} has classes, not objects: choose a model trained on classes")
-    if not has_classes and config.train.target == "classes":
+    if not has_classes and config.train.objective.target == "classes":
         raise ValueError(f"{data} has objects, but this model tells classes: choose another set")
     if has_classes and len(about.classes) != len(config.outputs):
         raise ValueError(
@@ -158,7 +158,10 @@ def _score_patches(
     train, classes = trained.config.train, len(trained.config.outputs)
     table_CC = np.zeros((classes, classes), np.int64)
     wanted = patches.Patches(
-        count=count, side=train.crop_size, must_contain=train.patches_on_objects, seed=train.seed
+        count=count,
+        side=train.images.crop_size,
+        must_contain=train.images.patches_on_objects,
+        seed=train.images.seed,
     )
     for index, name in enumerate(names):
         sample = datasets.load(data, split, name)
@@ -187,8 +190,10 @@ def _score_objects(
             found = predictions.decode(one, config)
             curve.add(one.true_HW > 0, found.foreground_HW)
             rows.append(tally.add(one.true_HW > 0, found.foreground_HW > 0.5))
-            if train.target == "three-class":
-                classes_HW = targets.encode(one.true_HW, train.target, train.boundary)
+            if train.objective.target == "three-class":
+                classes_HW = targets.encode(
+                    one.true_HW, train.objective.target, train.objective.boundary
+                )
                 three.add(classes_HW, one.prob_CHW.argmax(0))
             if data == "isbi2012":
                 sections.append((one.true_HW, found.foreground_HW))
@@ -250,7 +255,7 @@ def tune(
 
 def defaults(config: ModelConfig) -> Segmentation:
     """The settings to start from: watershed where the network tells boundaries."""
-    has_boundary = config.train.target not in ("foreground", "classes")
+    has_boundary = config.train.objective.target not in ("foreground", "classes")
     return Segmentation(method="watershed" if has_boundary else "components")
 
 

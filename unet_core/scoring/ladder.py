@@ -237,8 +237,8 @@ def ceilings(config: ModelConfig, settings: Segmentation) -> list[Rung]:
         Rung(
             "True target of this model",
             "ceiling",
-            f"The truth written as the target {config.train.target} and read back with this "
-            "model's settings: what the model would score if it made no mistake.",
+            f"The truth written as the target {config.train.objective.target} and read back with "
+            "this model's settings: what the model would score if it made no mistake.",
             label_perfectly,
         ),
     ]
@@ -247,9 +247,9 @@ def ceilings(config: ModelConfig, settings: Segmentation) -> list[Rung]:
 def perfect(labels_HW: np.ndarray, config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
     """Foreground and boundary, float32, that a model without a fault would give for an image."""
     train = config.train
-    if train.target == "classes":  # of classes, only their foreground is an object
+    if train.objective.target == "classes":  # of classes, only their foreground is an object
         return (labels_HW > 0).astype(np.float32), np.zeros(labels_HW.shape, np.float32)
-    target = targets.encode(labels_HW, train.target, train.boundary)
-    if targets.is_softmax(train.target):
+    target = targets.encode(labels_HW, train.objective.target, train.objective.boundary)
+    if targets.is_softmax(train.objective.target):
         target = np.moveaxis(np.eye(len(config.outputs), dtype=np.float32)[target], -1, 0)
-    return targets.decode(target, train.target, train.boundary)
+    return targets.decode(target, train.objective.target, train.objective.boundary)

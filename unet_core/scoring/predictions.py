@@ -85,7 +85,9 @@ class Predicted:
 
 def decode(answer: Answer, config: ModelConfig) -> Predicted:
     """The probabilities that objects are made from."""
-    decoded = targets.decode(answer.prob_CHW, config.train.target, config.train.boundary)
+    decoded = targets.decode(
+        answer.prob_CHW, config.train.objective.target, config.train.objective.boundary
+    )
     return Predicted(answer.name, *decoded, answer.true_HW)
 
 
@@ -137,8 +139,8 @@ def names(trained: Trained, data: str, split: str, *, scheme: str | None = None)
 def own_scheme(trained: Trained, data: str, scheme: str | None) -> str:
     """The scheme asked for; else the model's, when it was trained on these data, or the set's."""
     train = trained.config.train
-    if scheme is None and train.data == data:
-        scheme = train.scheme
+    if scheme is None and train.images.data == data:
+        scheme = train.images.scheme
     return datasets.resolve_scheme(data, scheme)
 
 

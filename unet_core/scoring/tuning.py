@@ -119,9 +119,9 @@ def _stage(text: str, index: int, tell: Tell | None) -> landscape.Progress:
 def _are_test_images(trained: Trained, data: str, split: str, names: list[str]) -> bool:
     """Also where another scheme calls validation what the model's own keeps for the test."""
     train = trained.config.train
-    if split == "test" or data != train.data:
+    if split == "test" or data != train.images.data:
         return split == "test"
-    return any(datasets.used_in(data, train.scheme, name) == "test" for name in names)
+    return any(datasets.used_in(data, train.images.scheme, name) == "test" for name in names)
 
 
 def check_store(model: str) -> None:

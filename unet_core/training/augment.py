@@ -10,13 +10,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from unet_core.base.config import TrainConfig
+from unet_core.base.config import Augmentation
 
 
 def augment(
     image_BCHW: Tensor,
     labels_BHW: Tensor,
-    config: TrainConfig,
+    config: Augmentation,
     generator: Generator,
     weights_BHW: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -37,7 +37,7 @@ def augment(
     return change_intensity(image_BCHW, config, generator), labels_BHW, weights_BHW
 
 
-def _choose(config: TrainConfig, count: int, generator: Generator) -> list[str]:
+def _choose(config: Augmentation, count: int, generator: Generator) -> list[str]:
     """For each image, the one geometric change that it gets."""
     known = {
         "left-right": config.flip,
@@ -55,7 +55,7 @@ def _choose(config: TrainConfig, count: int, generator: Generator) -> list[str]:
 def turn(
     image_BCHW: Tensor,
     labels_BHW: Tensor,
-    config: TrainConfig,
+    config: Augmentation,
     generator: Generator,
     weights_BHW: Tensor | None = None,
     *,
@@ -87,7 +87,7 @@ def turn(
 
 
 def _draw_turn(
-    config: TrainConfig, square: bool, only: str | None, generator: Generator
+    config: Augmentation, square: bool, only: str | None, generator: Generator
 ) -> tuple[list[int], bool, int]:
     """The axes to mirror, whether to transpose, and the quarter turns of one image."""
     if only is not None:
@@ -105,7 +105,7 @@ def _coin(generator: Generator) -> bool:
     return bool(torch.rand((), generator=generator) < 0.5)
 
 
-def _often(config: TrainConfig, count: int, generator: Generator) -> Tensor:
+def _often(config: Augmentation, count: int, generator: Generator) -> Tensor:
     """1 for the images that a change is made to, else 0, float32 [B]; draws only when it must."""
     if config.augment_probability == 1:
         return torch.ones(count)
@@ -115,7 +115,7 @@ def _often(config: TrainConfig, count: int, generator: Generator) -> Tensor:
 def bend(
     image_BCHW: Tensor,
     labels_BHW: Tensor,
-    config: TrainConfig,
+    config: Augmentation,
     generator: Generator,
     weights_BHW: Tensor | None = None,
     *,
@@ -146,7 +146,7 @@ def bend(
 
 def sampling_grid(
     shape: torch.Size,
-    config: TrainConfig,
+    config: Augmentation,
     generator: Generator,
     *,
     moves_B: Tensor | None = None,
@@ -199,7 +199,7 @@ def _move_corners(
     return (first + third) / 2 + along_x * x_HW[..., None] + along_y * y_HW[..., None]
 
 
-def displacements(shape: torch.Size, config: TrainConfig, generator: Generator) -> Tensor:
+def displacements(shape: torch.Size, config: Augmentation, generator: Generator) -> Tensor:
     """A smooth random displacement of each pixel, float32 [B, H, W, 2] in pixels.
 
     Gaussian noise on a grid with one node per `elastic_sigma` pixels, interpolated by cubic
@@ -213,7 +213,7 @@ def displacements(shape: torch.Size, config: TrainConfig, generator: Generator) 
     return fine.movedim(1, -1)
 
 
-def change_intensity(image_BCHW: Tensor, config: TrainConfig, generator: Generator) -> Tensor:
+def change_intensity(image_BCHW: Tensor, config: Augmentation, generator: Generator) -> Tensor:
     """The images with changed gamma, contrast, brightness and noise, each drawn on its own."""
     device, count = image_BCHW.device, len(image_BCHW)
 

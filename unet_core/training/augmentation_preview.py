@@ -34,7 +34,7 @@ class Draws:
         if index is not None and self.border_BHW is not None:
             return 1 + self.border_BHW[index]
         labels_HW = self.labels_HW if index is None else self.labels_BHW[index]
-        return weight_map(labels_HW, self.config.w0, self.config.sigma)
+        return weight_map(labels_HW, self.config.objective.w0, self.config.objective.sigma)
 
 
 def draw(
@@ -56,23 +56,25 @@ def draw(
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    config = model_config.train.replace(batch_size=count, seed=seed)
-    if config.target != "classes":
+    config = model_config.train.replace(seed=seed)
+    if config.objective.target != "classes":
         config = config.replace(weight_map=True)
-    start = draw_start(labels_HW, config.crop_size, "on-objects", np.random.default_rng(seed))
+    start = draw_start(
+        labels_HW, config.images.crop_size, "on-objects", np.random.default_rng(seed)
+    )
     example = Example("", normalise_for(model_config, image_HW), labels_HW)
     data = TrainingData(config, model_config, [example], [], [Place(0, start)], ())
-    crops = data.crops(0)
+    crops = data.batch(range(count))
     border_BHW = None if crops.border_BHW is None else torch.from_numpy(crops.border_BHW)
     drawn, labels_BHW, border_BHW = augment(
         torch.from_numpy(crops.norm_BHW)[:, None],
         torch.from_numpy(crops.labels_BHW),
-        config,
+        config.augmentation,
         torch.Generator().manual_seed(seed),
         border_BHW,
     )
     before = read_around(config)[0]
-    middle = slice(before, before + config.crop_size)
+    middle = slice(before, before + config.images.crop_size)
 
     def cut(array: np.ndarray) -> np.ndarray:
         return array[..., middle, middle]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from unet_core.base.config import ModelConfig, TrainConfig
-from unet_core.base.device import Device, bfloat16_pays, free_bytes, precision
+from unet_core.base.device import Device, free_bytes, precision, use_bfloat16
 from unet_core.data import datasets
 from unet_core.imaging import targets
 from unet_core.network import checkpoint, model
@@ -51,29 +51,31 @@ def estimate(
     Raises ValueError when the data set is not there, does not fit the target, or when the memory
     that is free now would not suffice; such a network is not tried.
     """
-    about = datasets.info(config.data)
+    about = datasets.info(config.images.data)
     outputs = targets.channel_names(
-        config.target, about.classes if about.labels == "classes" else ()
+        config.objective.target, about.classes if about.labels == "classes" else ()
     )
     train, val = (
-        datasets.sample_names(config.data, split, scheme=config.scheme)
+        datasets.sample_names(config.images.data, split, scheme=config.images.scheme)
         for split in ("train", "val")
     )
-    val_count = min(config.val_images or len(val), len(val))
-    pixels = _mean_pixels(config.data, train)
+    val_count = min(config.images.val_images or len(val), len(val))
+    pixels = _mean_pixels(config.images.data, train)
     images_bytes = 8 * pixels * (len(train) + val_count)  # float32 pixels and int32 labels
     needed = round(BASE_BYTES + images_bytes + _network_bytes(config, outputs, device))
     _check_memory(needed, free_bytes(device.name))
     minute = int(clock() // 60)
     costs = _measure(_shape_of(config), outputs, device, minute)
-    crops = config.batch_size * config.accumulate
-    steps = (config.steps_per_epoch or -(-_places(config, train) // crops)) * config.epochs
-    crop_pixels = (config.crop_size + sum(loader.read_around(config))) ** 2
+    crops = config.optimisation.batch_size * config.optimisation.accumulate
+    steps = (
+        config.optimisation.steps_per_epoch or -(-_places(config, train) // crops)
+    ) * config.optimisation.epochs
+    crop_pixels = (config.images.crop_size + sum(loader.read_around(config))) ** 2
     seconds = (
         START_SECONDS
         + LOAD_SECONDS * (len(train) + val_count)
         + steps * crops * crop_pixels * costs.train
-        + config.epochs * val_count * pixels * costs.infer
+        + config.optimisation.epochs * val_count * pixels * costs.infer
     )
     return Estimate(seconds, needed)
 
@@ -88,25 +90,25 @@ def _check_memory(needed: int, free: int | None) -> None:
 
 def _shape_of(config: TrainConfig) -> TrainConfig:
     """The configuration without what does not change a step's cost, so that it is measured once."""
-    return TrainConfig(
-        crop_size=config.crop_size,
-        channels=config.channels,
-        norm=config.norm,
-        padding=config.padding,
-        precision=config.precision,
-        target=config.target,
-        loss=config.loss,
+    return TrainConfig.of(
+        crop_size=config.images.crop_size,
+        widths=config.network.widths,
+        norm=config.network.norm,
+        padding=config.network.padding,
+        precision=config.optimisation.precision,
+        target=config.objective.target,
+        loss=config.objective.loss,
     )
 
 
 def _places(config: TrainConfig, names: list[str]) -> int:
     """How many crops an epoch takes, from a few images' labels; all of them where it is cheap."""
-    if config.crops not in ("centred", "patches"):
+    if config.images.crops not in ("centred", "patches"):
         return len(names)
     chosen = datasets.pick_evenly(names, SAMPLED)
-    labels = [datasets.load(config.data, "train", name).labels_HW for name in chosen]
+    labels = [datasets.load(config.images.data, "train", name).labels_HW for name in chosen]
     known = [one for one in labels if one is not None]
-    return round(len(loader.find_places(config, known)) * len(names) / len(chosen))
+    return round(len(loader.find_places(config.images, known)) * len(names) / len(chosen))
 
 
 def _mean_pixels(data: str, names: list[str]) -> float:
@@ -125,13 +127,15 @@ def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device, minu
     side = learned + 2 * network.margin
     image = torch.rand(1, 1, side, side, device=device.name)
     labels = torch.zeros(1, learned, learned, dtype=torch.int32, device=device.name)
-    target = targets.encode(labels, config.target, config.boundary)
+    target = targets.encode(labels, config.objective.target, config.objective.boundary)
+
+    bfloat16 = use_bfloat16(device.name, config.optimisation.precision)
 
     def step() -> float:
         start = time.perf_counter()
-        with precision(device.name, config.precision):
+        with precision(device.name, bfloat16=bfloat16):
             logits = network(image)
-        loss = losses.loss(logits.float(), target, config.loss)
+        loss = losses.loss(logits.float(), target, config.objective.loss)
         loss.backward()
         loss.item()  # waits for a GPU
         return time.perf_counter() - start
@@ -139,7 +143,7 @@ def _measure(config: TrainConfig, outputs: tuple[str, ...], device: Device, minu
     @torch.inference_mode()
     def infer() -> float:
         start = time.perf_counter()
-        with precision(device.name, config.precision):
+        with precision(device.name, bfloat16=bfloat16):
             network(image).float().sum().item()
         return time.perf_counter() - start
 
@@ -154,11 +158,14 @@ def _network_bytes(config: TrainConfig, outputs: tuple[str, ...], device: Device
     """
     with torch.device("meta"):
         network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
-    copies = 2 + (2 if config.optimizer != "sgd" else 1) + (1 if config.ema else 0) + 1
-    weights = 4 * copies * sum(weight.numel() for weight in network.parameters())
-    side = network.fit(config.crop_size) + 2 * network.margin
-    values = sum(np.prod(layer.output_CHW) for layer in model.layers(network, side, side))
-    is_half = config.precision == "bfloat16" or (
-        config.precision == "auto" and bfloat16_pays(device.name)
+    copies = (
+        2
+        + (2 if config.optimisation.optimizer != "sgd" else 1)
+        + (1 if config.optimisation.ema else 0)
+        + 1
     )
-    return float(weights + 1.2 * (2 if is_half else 4) * config.batch_size * values)
+    weights = 4 * copies * sum(weight.numel() for weight in network.parameters())
+    side = network.fit(config.images.crop_size) + 2 * network.margin
+    values = sum(np.prod(layer.output_CHW) for layer in model.layers(network, side, side))
+    is_half = use_bfloat16(device.name, config.optimisation.precision)
+    return float(weights + 1.2 * (2 if is_half else 4) * config.optimisation.batch_size * values)

@@ -4,14 +4,15 @@ Every draw depends on the seed and the step alone, never on what was drawn befor
 resumed at any step sees exactly the crops that it would have seen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
 
-from unet_core.base.config import ModelConfig, TrainConfig
+from unet_core.base.config import Images, ModelConfig, Objective, TrainConfig
 from unet_core.data import datasets, patches
 from unet_core.imaging import images, targets
 from unet_core.imaging.images import normalise_for
@@ -53,6 +54,8 @@ class Batch:
     norm_BHW: np.ndarray  # float32
     labels_BHW: np.ndarray  # int32
     border_BHW: np.ndarray | None  # float32, the border term of the weight map when it follows
+    number: int  # through all epochs, for what is drawn of it
+    share: float  # of the crops of its step
 
 
 @dataclass(frozen=True)
@@ -66,43 +69,68 @@ class TrainingData:
     places: list[Place]  # an epoch takes a crop at each
     class_shares: tuple[float, ...]  # of the training pixels; background and object for channels
 
-    def crops(self, index: int) -> Batch:
-        """The batch number `index` (from 0), counting through all epochs."""
-        config = self.config
-        rng = np.random.default_rng([config.seed, 1, index])
+    def batches(self, step: int) -> Iterator[Batch]:
+        """What is learned in a step (from 0, through all epochs), in as many parts as accumulate.
+
+        An epoch without a fixed number of steps takes every place once: its steps are as equal as
+        can be, at most one place smaller than the configuration says.
+        """
+        parts = self.config.optimisation.accumulate
+        first, last = self._turns(step)
+        bounds = [first + part * (last - first) // parts for part in range(parts + 1)]
+        for part, (start, stop) in enumerate(pairwise(bounds)):
+            if start < stop:
+                share = (stop - start) / (last - first)
+                yield self.batch(range(start, stop), number=step * parts + part, share=share)
+
+    def _turns(self, step: int) -> tuple[int, int]:
+        """The first and behind the last of a step's places, counted through all epochs."""
+        options, count = self.config.optimisation, len(self.places)
+        if options.steps_per_epoch:
+            crops = options.batch_size * options.accumulate
+            return step * crops, (step + 1) * crops
+        epoch, at = divmod(step, self.steps_per_epoch)
+        first, last = (one * count // self.steps_per_epoch for one in (at, at + 1))
+        return epoch * count + first, epoch * count + last
+
+    def batch(self, turns: Iterable[int], *, number: int = 0, share: float = 1.0) -> Batch:
+        """The crops at places whose turn it is; `number` decides what is drawn."""
+        options = self.config.images
+        rng = np.random.default_rng([options.seed, 1, number])
         taken = []
-        for number in range(index * config.batch_size, (index + 1) * config.batch_size):
-            round_, turn = divmod(number, len(self.places))
-            place = self.places[_order(config.seed, round_, len(self.places))[turn]]
+        for count in turns:
+            round_, turn = divmod(count, len(self.places))
+            place = self.places[_order(options.seed, round_, len(self.places))[turn]]
             example = self.train[place.example]
             start = place.start
             if start is None:
-                start = draw_start(example.labels_HW, config.crop_size, config.crops, rng)
+                start = draw_start(example.labels_HW, options.crop_size, options.crops, rng)
             taken.append(self._take(example, start, place.mirrored))
         norms, labels, *borders = (np.stack(parts) for parts in zip(*taken, strict=True))
-        return Batch(norms, labels, borders[0] if borders else None)
+        return Batch(norms, labels, borders[0] if borders else None, number, share)
 
     def _take(
         self, example: Example, start: tuple[int, int], mirrored: tuple[int, ...]
     ) -> tuple[np.ndarray, ...]:
-        config = self.config
-        before, after = read_around(config)
+        objective, crop = self.config.objective, self.config.images.crop_size
+        before, after = read_around(self.config)
         window = np.ix_(
             *(
-                images.mirror(first - before, first + config.crop_size + after, side)
+                images.mirror(first - before, first + crop + after, side)
                 for first, side in zip(start, example.norm_HW.shape, strict=True)
             )
         )
         parts = [example.norm_HW, example.labels_HW]
-        if config.weight_map and config.weights_follow:
-            parts.append(example.border_HW(config.w0, config.sigma))
+        if objective.weight_map and objective.weights_follow:
+            parts.append(example.border_HW(objective.w0, objective.sigma))
         return tuple(np.flip(part[window], mirrored) for part in parts)
 
     @property
     def steps_per_epoch(self) -> int:
         """The steps after which every place was seen once, or what the configuration says."""
-        crops = self.config.batch_size * self.config.accumulate
-        return self.config.steps_per_epoch or -(-len(self.places) // crops)
+        options = self.config.optimisation
+        crops = options.batch_size * options.accumulate
+        return options.steps_per_epoch or -(-len(self.places) // crops)
 
 
 @lru_cache(maxsize=4)
@@ -112,10 +140,8 @@ def _order(seed: int, round_: int, count: int) -> np.ndarray:
 
 def read_around(config: TrainConfig) -> tuple[int, int]:
     """The pixels that are read before and behind a crop: none but with padding "valid"."""
-    if config.padding == "same":
-        return 0, 0
-    side = anatomy.smallest_input(config.crop_size, len(config.channels), config.padding)
-    around = side - config.crop_size
+    network, crop = config.network, config.images.crop_size
+    around = anatomy.smallest_input(crop, network.levels, network.padding) - crop
     return around // 2, around - around // 2
 
 
@@ -139,7 +165,7 @@ def draw_start(
     return lowest[0] + starts[0], lowest[1] + starts[1]
 
 
-def find_places(config: TrainConfig, labels: list[np.ndarray]) -> list[Place]:
+def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
     """Where an epoch takes its crops from images with these labels [H, W].
 
     One random place per image, one fixed place around every object ("centred"; as near as the
@@ -147,31 +173,31 @@ def find_places(config: TrainConfig, labels: list[np.ndarray]) -> list[Place]:
 
     Raises ValueError when that leaves no place.
     """
-    side = config.crop_size
-    if config.crops == "centred":
+    side = source.crop_size
+    if source.crops == "centred":
         places = [
             Place(index, start)
             for index, labels_HW in enumerate(labels)
             for start in _centred_starts(labels_HW, side)
         ]
-    elif config.crops == "patches":
+    elif source.crops == "patches":
         places = [
             Place(index, start, mirrored)
             for index, labels_HW in enumerate(labels)
             for start in patches.cut(
                 labels_HW,
-                count=config.patches,
+                count=source.patches,
                 side=side,
-                must_contain=config.patches_on_objects,
-                rng=np.random.default_rng([config.seed, 3, index]),
+                must_contain=source.patches_on_objects,
+                rng=np.random.default_rng([source.seed, 3, index]),
             )
-            for mirrored in (patches.FLIPS.values() if config.patch_flips else [()])
+            for mirrored in (patches.FLIPS.values() if source.patch_flips else [()])
         ]
     else:
         places = [Place(index) for index in range(len(labels))]
     if not places:
         raise ValueError(
-            f"crops {config.crops} finds no object in the training images: choose crops random"
+            f"crops {source.crops} finds no object in the training images: choose crops random"
         )
     return places
 
@@ -196,26 +222,60 @@ def load(config: TrainConfig) -> TrainingData:
     Raises ValueError when the data set is not there, leaves nothing to train on, or does not fit
     the target.
     """
-    about = datasets.info(config.data)
-    if about.labels == "classes" and config.target != "classes":
+    about = datasets.info(config.images.data)
+    outputs = _outputs(config.objective, about)
+    train, val = list(_samples(config.images, "train")), list(_samples(config.images, "val"))
+    if not train:
+        raise ValueError(f"{about.name} has no training images under scheme {config.images.scheme}")
+    model_config = _describe(config, about, outputs, train)
+    known, held_out = (
+        [
+            Example(one.name, normalise_for(model_config, one.image_HW), one.labels_HW)
+            for one in samples
+            if one.labels_HW is not None
+        ]
+        for samples in (train, val)
+    )
+    most = max(int(one.labels_HW.max()) for one in known + held_out)
+    if about.labels == "classes" and most >= len(outputs):
         raise ValueError(
-            f"target {config.target} needs objects, but {config.data} has classes: "
+            f"{about.name} says that it has {len(outputs)} classes, but a label is {most}"
+        )
+    labels = [one.labels_HW for one in known]
+    places = find_places(config.images, labels)
+    shares: tuple[float, ...] = ()
+    if config.objective.balance:
+        shares = _class_shares(config.objective, labels, len(outputs))
+    return TrainingData(config, model_config, known, held_out, places, shares)
+
+
+def _outputs(objective: Objective, about: datasets.DataSet) -> tuple[str, ...]:
+    """The names of the network's channels; ValueError where target or weights do not fit."""
+    if about.labels == "classes" and objective.target != "classes":
+        raise ValueError(
+            f"target {objective.target} needs objects, but {about.name} has classes: "
             "choose the target classes"
         )
-    outputs = targets.channel_names(
-        config.target, about.classes if about.labels == "classes" else ()
-    )
-    if config.class_weights and len(config.class_weights) != len(outputs):
+    classes = about.classes if about.labels == "classes" else ()
+    outputs = targets.channel_names(objective.target, classes)
+    if objective.class_weights and len(objective.class_weights) != len(outputs):
         raise ValueError(
             f"class_weights must hold {len(outputs)} numbers for the classes "
-            f"{', '.join(outputs)}, got {len(config.class_weights)}"
+            f"{', '.join(outputs)}, got {len(objective.class_weights)}"
         )
-    train, val = list(_samples(config, "train")), list(_samples(config, "val"))
-    if not train:
-        raise ValueError(f"{config.data} has no training images under scheme {config.scheme}")
-    mean, std = _mean_and_std(train)
-    small, median, large = _diameters(train) if about.labels == "instances" else (None,) * 3
-    model_config = ModelConfig(
+    return outputs
+
+
+def _describe(
+    config: TrainConfig,
+    about: datasets.DataSet,
+    outputs: tuple[str, ...],
+    samples: list[datasets.Sample],
+) -> ModelConfig:
+    """What the network must know of its training images: their brightness, their objects' size."""
+    mean, std = _mean_and_std(samples)
+    small, median, large = _diameters(samples) if about.labels == "instances" else (None,) * 3
+    return ModelConfig(
         train=config,
         outputs=outputs,
         mean=mean,
@@ -226,30 +286,13 @@ def load(config: TrainConfig) -> TrainingData:
         pixel_size_um=about.pixel_size_um,
     )
 
-    def examples(chosen: list[datasets.Sample]) -> list[Example]:
-        return [
-            Example(one.name, normalise_for(model_config, one.image_HW), one.labels_HW)
-            for one in chosen
-            if one.labels_HW is not None
-        ]
 
-    known, held_out = examples(train), examples(val)
-    labels = [one.labels_HW for one in known]
-    most = max(int(one.labels_HW.max()) for one in known + held_out)
-    if about.labels == "classes" and most >= len(outputs):
-        raise ValueError(
-            f"{config.data} says that it has {len(outputs)} classes, but a label is {most}"
-        )
-    shares = _class_shares(config, labels, len(outputs)) if config.balance else ()
-    return TrainingData(config, model_config, known, held_out, find_places(config, labels), shares)
-
-
-def _samples(config: TrainConfig, split: str) -> Iterator[datasets.Sample]:
-    names = datasets.sample_names(config.data, split, scheme=config.scheme)
+def _samples(source: Images, split: str) -> Iterator[datasets.Sample]:
+    names = datasets.sample_names(source.data, split, scheme=source.scheme)
     if split == "val":
-        names = datasets.pick_evenly(names, config.val_images)
+        names = datasets.pick_evenly(names, source.val_images)
     for name in names:
-        yield datasets.load(config.data, split, name)
+        yield datasets.load(source.data, split, name)
 
 
 def _mean_and_std(samples: list[datasets.Sample]) -> tuple[float, float]:
@@ -271,15 +314,17 @@ def _diameters(samples: list[datasets.Sample]) -> tuple[float | None, ...]:
     return tuple(float(one) for one in np.percentile(np.sqrt(4 * area / np.pi), [5, 50, 95]))
 
 
-def _class_shares(config: TrainConfig, labels: list[np.ndarray], outputs: int) -> tuple[float, ...]:
+def _class_shares(
+    objective: Objective, labels: list[np.ndarray], outputs: int
+) -> tuple[float, ...]:
     """The share of each class in all pixels; background and object where channels are no classes.
 
     Distances and boundaries as channels of their own have no classes: objects stand for them.
     """
-    counts = np.zeros(outputs if targets.is_softmax(config.target) else 2, np.int64)
+    counts = np.zeros(outputs if targets.is_softmax(objective.target) else 2, np.int64)
     for labels_HW in labels:
         classes_HW = labels_HW > 0
-        if targets.is_softmax(config.target):
-            classes_HW = targets.encode(labels_HW, config.target, config.boundary)
+        if targets.is_softmax(objective.target):
+            classes_HW = targets.encode(labels_HW, objective.target, objective.boundary)
         counts += np.bincount(classes_HW.ravel(), minlength=counts.size)
     return tuple(float(count) for count in counts / counts.sum())

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from unet_core.base.config import TrainConfig
+from unet_core.base.config import (
+    Augmentation,
+    Images,
+    Network,
+    Objective,
+    Optimisation,
+    TrainConfig,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,40 +21,58 @@ class Preset:
 
 
 _TUTORIAL = TrainConfig(
-    data="dsb2018",
-    scheme="every-20th",
-    normalisation="dataset",
-    crop_size=256,
-    target="foreground",
-    channels=(64, 128, 256, 512, 1024),
-    norm="none",
-    init="pytorch",
-    loss="bce",
-    optimizer="adam",
-    lr=1e-3,
-    batch_size=1,
-    epochs=10,
-    flip=False,
-    transpose=False,
-    rotate90=False,
+    images=Images(
+        data="dsb2018",
+        scheme="every-20th",
+        normalisation="dataset",
+        crop_size=256,
+    ),
+    network=Network(
+        widths=(64, 128, 256, 512, 1024),
+        norm="none",
+        init="pytorch",
+    ),
+    objective=Objective(
+        target="foreground",
+        loss="bce",
+    ),
+    optimisation=Optimisation(
+        optimizer="adam",
+        lr=1e-3,
+        batch_size=1,
+        epochs=10,
+    ),
+    augmentation=Augmentation(
+        flip=False,
+        transpose=False,
+        rotate90=False,
+    ),
 )
 
 PRESETS = {
     "quick": Preset(
         sentence="A small network for the classroom: learns visibly and is done in two minutes.",
         config=TrainConfig(
-            scheme="default",
-            val_images=12,
-            crop_size=128,
-            channels=(16, 32, 64, 128),
-            lr=3e-3,
-            schedule="cosine",
-            warmup=10,
-            batch_size=8,
-            epochs=8,
-            steps_per_epoch=30,
-            brightness=0.1,
-            contrast=0.2,
+            images=Images(
+                scheme="default",
+                val_images=12,
+                crop_size=128,
+            ),
+            network=Network(
+                widths=(16, 32, 64, 128),
+            ),
+            optimisation=Optimisation(
+                lr=3e-3,
+                schedule="cosine",
+                warmup=10,
+                batch_size=8,
+                epochs=8,
+                steps_per_epoch=30,
+            ),
+            augmentation=Augmentation(
+                brightness=0.1,
+                contrast=0.2,
+            ),
         ),
     ),
     "dsb-binary": Preset(
@@ -61,127 +86,175 @@ PRESETS = {
     "dl4mia": Preset(
         sentence="The course DL4MIA, “Pixel classification”: 96-pixel crops around every nucleus.",
         config=TrainConfig(
-            data="dsb2018",
-            scheme="stardist",
-            high_percentile=99.0,
-            crop_size=96,
-            crops="centred",
-            target="three-class",
-            boundary="outer",
-            channels=(64, 128, 256, 512),
-            loss="cross-entropy",
-            class_weights=(1.0, 1.0, 5.0),
-            optimizer="adam",
-            lr=5e-4,
-            weight_decay=1e-4,
-            schedule="poly",
-            schedule_epochs=200,
-            batch_size=16,
-            epochs=5,
+            images=Images(
+                data="dsb2018",
+                scheme="stardist",
+                high_percentile=99.0,
+                crop_size=96,
+                crops="centred",
+            ),
+            network=Network(
+                widths=(64, 128, 256, 512),
+            ),
+            objective=Objective(
+                target="three-class",
+                boundary="outer",
+                loss="cross-entropy",
+                class_weights=(1.0, 1.0, 5.0),
+            ),
+            optimisation=Optimisation(
+                optimizer="adam",
+                lr=5e-4,
+                weight_decay=1e-4,
+                schedule="poly",
+                schedule_epochs=200,
+                batch_size=16,
+                epochs=5,
+            ),
         ),
     ),
     "isbi-valid": Preset(
         sentence="The tutorial “UNet-PyTorch”: membranes by valid convolutions and a weight map.",
         config=TrainConfig(
-            data="isbi2012",
-            scheme="sections",
-            crop_size=388,
-            target="foreground",
-            channels=(64, 128, 256, 512, 1024),
-            padding="valid",
-            loss="bce",
-            weight_map=True,
-            optimizer="adam",
-            lr=5e-4,
-            schedule="cosine",
-            batch_size=3,
-            epochs=50,
-            ema=0.98,
-            elastic=3.0,
-            elastic_sigma=30.0,
-            brightness=0.1,
-            noise=0.05,
+            images=Images(
+                data="isbi2012",
+                scheme="sections",
+                crop_size=388,
+            ),
+            network=Network(
+                widths=(64, 128, 256, 512, 1024),
+                padding="valid",
+            ),
+            objective=Objective(
+                target="foreground",
+                loss="bce",
+                weight_map=True,
+            ),
+            optimisation=Optimisation(
+                optimizer="adam",
+                lr=5e-4,
+                schedule="cosine",
+                batch_size=3,
+                epochs=50,
+                ema=0.98,
+            ),
+            augmentation=Augmentation(
+                elastic=3.0,
+                elastic_sigma=30.0,
+                brightness=0.1,
+                noise=0.05,
+            ),
         ),
     ),
     "isbi-notebook": Preset(
         sentence="The notebook “U-Net on the EM challenge”: SGD with a strong momentum.",
         config=TrainConfig(
-            data="isbi2012",
-            scheme="13-2-28",
-            crop_size=388,
-            target="foreground",
-            channels=(64, 128, 256, 512, 1024),
-            padding="valid",
-            norm="none",
-            loss="bce",
-            weight_map=True,
-            balance=True,
-            optimizer="sgd",
-            lr=1e-2,
-            momentum=0.99,
-            batch_size=1,
-            epochs=1000,
-            patience=100,
-            geometry="one",
-            shift=0.0625,
-            scale=0.1,
-            rotate=45.0,
-            augment_probability=0.95,
-            elastic=1.14,
-            elastic_sigma=15.0,
-            affine=3.0,
-            brightness=0.15,
-            contrast=0.15,
-            noise=0.0175,
-            multiplicative_noise=0.1,
+            images=Images(
+                data="isbi2012",
+                scheme="13-2-28",
+                crop_size=388,
+            ),
+            network=Network(
+                widths=(64, 128, 256, 512, 1024),
+                padding="valid",
+                norm="none",
+            ),
+            objective=Objective(
+                target="foreground",
+                loss="bce",
+                weight_map=True,
+                balance=True,
+            ),
+            optimisation=Optimisation(
+                optimizer="sgd",
+                lr=1e-2,
+                momentum=0.99,
+                batch_size=1,
+                epochs=1000,
+                patience=100,
+            ),
+            augmentation=Augmentation(
+                geometry="one",
+                shift=0.0625,
+                scale=0.1,
+                rotate=45.0,
+                augment_probability=0.95,
+                elastic=1.14,
+                elastic_sigma=15.0,
+                affine=3.0,
+                brightness=0.15,
+                contrast=0.15,
+                noise=0.0175,
+                multiplicative_noise=0.1,
+            ),
         ),
     ),
     "shapes": Preset(
         sentence="The tutorial “unet-multiclass”: lines and ellipses as classes, from patches.",
         config=TrainConfig(
-            data="synthetic-shapes",
-            scheme="fraction",
-            crop_size=96,
-            crops="patches",
-            target="classes",
-            channels=(64, 128, 256, 512, 1024),
-            loss="cross-entropy",
-            optimizer="sgd",
-            lr=1e-2,
-            weight_decay=5e-4,
-            schedule="second-half",
-            batch_size=16,
-            epochs=100,
-            flip=False,
-            transpose=False,
-            rotate90=False,
+            images=Images(
+                data="synthetic-shapes",
+                scheme="fraction",
+                crop_size=96,
+                crops="patches",
+            ),
+            network=Network(
+                widths=(64, 128, 256, 512, 1024),
+            ),
+            objective=Objective(
+                target="classes",
+                loss="cross-entropy",
+            ),
+            optimisation=Optimisation(
+                optimizer="sgd",
+                lr=1e-2,
+                weight_decay=5e-4,
+                schedule="second-half",
+                batch_size=16,
+                epochs=100,
+            ),
+            augmentation=Augmentation(
+                flip=False,
+                transpose=False,
+                rotate90=False,
+            ),
         ),
     ),
     "nuclei": Preset(
         sentence="Our best recipe for fluorescent nuclei; it made the shipped checkpoint.",
         config=TrainConfig(
-            scheme="stardist",
-            crop_size=96,
-            crops="centred",
-            target="three-class",
-            boundary="outer",
-            channels=(32, 64, 128, 256),
-            loss="cross-entropy",
-            class_weights=(1.0, 1.0, 5.0),
-            lr=2e-3,
-            weight_decay=1e-4,
-            schedule="cosine",
-            warmup=100,
-            batch_size=16,
-            epochs=4,
-            ema=0.998,
-            rotate=45.0,
-            scale=0.3,
-            brightness=0.15,
-            contrast=0.3,
-            gamma=0.5,
-            noise=0.08,
-            multiplicative_noise=0.1,
+            images=Images(
+                scheme="stardist",
+                crop_size=96,
+                crops="centred",
+            ),
+            network=Network(
+                widths=(32, 64, 128, 256),
+            ),
+            objective=Objective(
+                target="three-class",
+                boundary="outer",
+                loss="cross-entropy",
+                class_weights=(1.0, 1.0, 5.0),
+            ),
+            optimisation=Optimisation(
+                lr=2e-3,
+                weight_decay=1e-4,
+                schedule="cosine",
+                warmup=100,
+                batch_size=16,
+                epochs=4,
+                ema=0.998,
+            ),
+            augmentation=Augmentation(
+                rotate=45.0,
+                scale=0.3,
+                brightness=0.15,
+                contrast=0.3,
+                gamma=0.5,
+                noise=0.08,
+                multiplicative_noise=0.1,
+            ),
         ),
     ),
 }
@@ -196,9 +269,9 @@ def preset(name: str) -> Preset:
 
 def fall_back(config: TrainConfig, available: list[str]) -> tuple[TrainConfig, str]:
     """The configuration with synthetic nuclei when its data set is not there, and a note on it."""
-    if config.data in available:
+    if config.images.data in available:
         return config, ""
-    note = f"{config.data} is not downloaded: training on synthetic nuclei instead."
+    note = f"{config.images.data} is not downloaded: training on synthetic nuclei instead."
     return config.replace(data="synthetic-nuclei", scheme="default"), note
 
 
@@ -207,17 +280,17 @@ def move(config: TrainConfig, data: str, *, has_classes: bool) -> tuple[TrainCon
 
     `has_classes` says that the set's labels are classes, not objects: target and loss follow.
     """
-    if data == config.data:
+    if data == config.images.data:
         return config, ""
     moved = config.replace(data=data, scheme="default")
-    if has_classes == (config.target == "classes"):
+    if has_classes == (config.objective.target == "classes"):
         return moved, ""
     if not has_classes:
-        loss = config.loss.replace("cross-entropy", "bce")
+        loss = config.objective.loss.replace("cross-entropy", "bce")
         moved = moved.replace(target="foreground+boundary", loss=loss, class_weights=())
         return moved, f"{data} has objects: the target is foreground+boundary here."
-    loss = config.loss.replace("bce", "cross-entropy")
-    crops = "random" if config.crops in ("centred", "on-objects") else config.crops
+    loss = config.objective.loss.replace("bce", "cross-entropy")
+    crops = "random" if config.images.crops in ("centred", "on-objects") else config.images.crops
     moved = moved.replace(
         target="classes", loss=loss, class_weights=(), weight_map=False, crops=crops
     )

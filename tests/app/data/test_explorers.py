@@ -171,7 +171,7 @@ def test_every_option_of_augmentation_has_a_widget_that_reaches_what_recipes_hav
     for recipe in presets.PRESETS.values():
         held = augmentation.widgets(recipe.config)
         for about in options:
-            value = getattr(recipe.config, about.name)
+            value = recipe.config.get(about.name)
             if augmentation.is_strength(about):
                 assert held[f"aug_{about.name}_on"] == (value > 0)
                 assert 0 < held[f"aug_{about.name}"] <= augmentation.top(about)
@@ -399,7 +399,7 @@ def test_intensities_of_a_draw_and_of_all() -> None:
     from unet_core.training.augmentation_preview import draw  # imports torch
 
     image_HW, labels_HW = synthetic.nuclei(np.random.default_rng(0), (64, 64))
-    config = ModelConfig(train=TrainConfig(crop_size=32), outputs=("a", "b"))
+    config = ModelConfig(train=TrainConfig.of(crop_size=32), outputs=("a", "b"))
     draws = draw(image_HW, labels_HW, config, count=3)
     found = augmentation_pictures.intensities(draws, "2")
     assert {name: len(values) for name, values in found.items()} == {

@@ -32,7 +32,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     torch.manual_seed(1)
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
-    train = TrainConfig(data=SET, target="classes", loss="cross-entropy", channels=(4, 8))
+    train = TrainConfig.of(data=SET, target="classes", loss="cross-entropy", widths=(4, 8))
     config = ModelConfig(train=train, outputs=NAMES)
     run = runs.create(train)
     checkpoint.save(run.path / "best.safetensors", Trained(config, checkpoint.build(config)))

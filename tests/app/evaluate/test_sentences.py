@@ -8,7 +8,7 @@ from ui.evaluate import sentences
 from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 
 MEMBRANES = ModelConfig(
-    train=TrainConfig(data="isbi2012", scheme="sections"), outputs=("foreground", "boundary")
+    train=TrainConfig.of(data="isbi2012", scheme="sections"), outputs=("foreground", "boundary")
 )
 
 

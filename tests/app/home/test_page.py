@@ -88,7 +88,7 @@ def test_without_runs_it_says_so() -> None:
 
 
 def test_runs_are_listed_with_their_state_and_a_link() -> None:
-    run = runs.create(TrainConfig(data="synthetic-nuclei", epochs=7), preset="quick")
+    run = runs.create(TrainConfig.of(data="synthetic-nuclei", epochs=7), preset="quick")
     app = open_home()
     text = words(app)
     assert "epoch 0 of 7" in text
@@ -107,7 +107,7 @@ def test_a_broken_run_is_listed_with_what_is_wrong() -> None:
 
 def test_more_runs_than_fit_are_behind_one_link() -> None:
     for seed in range(7):
-        runs.create(TrainConfig(data="synthetic-nuclei", seed=seed))
+        runs.create(TrainConfig.of(data="synthetic-nuclei", seed=seed))
     assert "All 7 runs" in words(open_home())
 
 

@@ -64,7 +64,7 @@ def test_the_picture_holds_every_size_and_crop_of_the_papers_figure() -> None:
 
 @pytest.mark.parametrize("levels", range(1, 9))
 def test_no_box_leaves_the_picture_or_covers_another(levels: int) -> None:
-    design = Design(channels=(4096,) * levels, padding="same", height=1024, width=1024)
+    design = Design(widths=(4096,) * levels, padding="same", height=1024, width=1024)
     boxes = picture.place(design, blocks(design))
     assert len(boxes) == 2 + levels + (levels - 1)
     wide, tall = picture.WIDE, picture.TALL
@@ -84,7 +84,7 @@ def test_what_is_explained_is_what_the_network_has() -> None:
     assert all(
         word in valid for word in ("Pooling", "Skip", "Up-conv", "Valid", "followed by ReLU")
     )
-    flat = Design(channels=(8,), padding="same", norm="group")
+    flat = Design(widths=(8,), padding="same", norm="group")
     simple = " ".join(text for _, text in picture.explain(flat))
     assert not any(word in simple for word in ("Pooling", "Skip", "Valid"))
     assert "group normalisation and ReLU" in simple
@@ -93,8 +93,8 @@ def test_what_is_explained_is_what_the_network_has() -> None:
 @pytest.mark.parametrize("name", list(presets.PRESETS))
 def test_every_recipe_can_be_drawn(name: str) -> None:
     design = start.load(start.RECIPE + name)
-    assert design.channels == presets.preset(name).config.channels
-    assert blocks(design)[-1].shape_CHW[1] >= presets.preset(name).config.crop_size
+    assert design.widths == presets.preset(name).config.network.widths
+    assert blocks(design)[-1].shape_CHW[1] >= presets.preset(name).config.images.crop_size
 
 
 def test_the_page_opens_with_the_paper_and_starts_anew_from_anything(
@@ -181,7 +181,7 @@ def test_the_calculator_goes_both_ways_and_refuses_in_a_sentence() -> None:
 
 
 def test_the_table_and_the_totals_are_those_of_the_network() -> None:
-    design = Design(channels=(2, 4), padding="same", norm="batch", height=16, width=16)
+    design = Design(widths=(2, 4), padding="same", norm="batch", height=16, width=16)
     layers = facts._finding_layers(design).result()
     app = open_model(
         net_channels="2, 4", net_padding="same", net_norm="batch", net_height="16", net_width="16"
@@ -197,7 +197,7 @@ def test_the_table_and_the_totals_are_those_of_the_network() -> None:
 
 def test_time_and_memory_come_from_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     small = {"net_channels": "2, 4", "net_padding": "same", "net_height": "64", "net_width": "64"}
-    design = Design(channels=(2, 4), padding="same", height=64, width=64)
+    design = Design(widths=(2, 4), padding="same", height=64, width=64)
     monkeypatch.setattr(facts.time, "monotonic", lambda: 0.0)
     facts._measuring(design, 8, 0).result()
     app = open_model(part="Time and memory", **small)
@@ -265,8 +265,8 @@ def test_stretching_shows_both_answers_and_calls_one_wrong(
 ) -> None:
     monkeypatch.setattr(folders, "SHIPPED", tmp_path)
     assert "There is no network with valid convolutions yet" in texts(open_model(part="Stretching"))
-    train = TrainConfig(
-        data="synthetic-nuclei", target="foreground", channels=(4, 8), padding="valid", norm="none"
+    train = TrainConfig.of(
+        data="synthetic-nuclei", target="foreground", widths=(4, 8), padding="valid", norm="none"
     )
     config = ModelConfig(train=train, outputs=("foreground",))
     checkpoint.save(tmp_path / "own.safetensors", Trained(config, checkpoint.build(config)))

@@ -36,8 +36,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     torch.manual_seed(1)
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
-    train = TrainConfig(
-        data="synthetic-shapes", target="classes", loss="cross-entropy", channels=(4, 8),
+    train = TrainConfig.of(
+        data="synthetic-shapes", target="classes", loss="cross-entropy", widths=(4, 8),
         device="cpu", precision="float32",
     )  # fmt: skip
     run = runs.create(train)

@@ -352,7 +352,7 @@ def test_an_image_without_contrast_gives_nothing_and_says_so(
 
 
 def test_a_broken_model_is_one_sentence_and_another_can_be_chosen(model: str) -> None:
-    broken = runs.create(TrainConfig(data="synthetic-nuclei"), preset="quick")
+    broken = runs.create(TrainConfig.of(data="synthetic-nuclei"), preset="quick")
     (broken.path / "best.safetensors").write_bytes(b"\x80\x04 a pickle")
     app = open_page(**NUCLEI, model=broken.id)
     assert not app.exception

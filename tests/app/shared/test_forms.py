@@ -15,10 +15,14 @@ def form() -> None:
     from unet_core.base.config import TrainConfig
 
     preset = st.session_state.get("preset", "a")
-    base = TrainConfig(epochs={"a": 20, "b": 7}[preset])
+    base = TrainConfig.of(epochs={"a": 20, "b": 7}[preset])
 
     def idle(config: TrainConfig) -> dict[str, str]:
-        return {} if config.optimizer == "sgd" else {"momentum": "SGD alone has momentum."}
+        return (
+            {}
+            if config.optimisation.optimizer == "sgd"
+            else {"momentum": "SGD alone has momentum."}
+        )
 
     entry = forms.edit(base, key=preset, skip=("data",), idle=idle)
     st.session_state["entry"] = entry
@@ -31,7 +35,7 @@ def app() -> AppTest:
 
 def test_an_untouched_form_gives_its_base_back(app: AppTest) -> None:
     entry = app.session_state["entry"]
-    assert (entry.config, entry.reasons) == (TrainConfig(epochs=20), {})
+    assert (entry.config, entry.reasons) == (TrainConfig.of(epochs=20), {})
 
 
 def test_every_option_but_the_skipped_has_a_widget_with_its_help(app: AppTest) -> None:
@@ -48,7 +52,7 @@ def test_what_is_entered_arrives_in_the_config(app: AppTest) -> None:
     app.text_input(key="a-channels").set_value("8, 16")
     app.selectbox(key="a-optimizer").set_value("sgd")
     app.toggle(key="a-flip").set_value(False).run()
-    expected = TrainConfig(epochs=20, lr=0.02, channels=(8, 16), optimizer="sgd", flip=False)
+    expected = TrainConfig.of(epochs=20, lr=0.02, widths=(8, 16), optimizer="sgd", flip=False)
     assert app.session_state["entry"].config == expected
 
 
@@ -80,7 +84,7 @@ def test_another_key_starts_from_its_own_base(app: AppTest) -> None:
     app.number_input(key="a-epochs").set_value(99).run()
     app.session_state["preset"] = "b"
     app.run()
-    assert app.session_state["entry"].config.epochs == 7
+    assert app.session_state["entry"].config.optimisation.epochs == 7
 
 
 def test_an_option_without_effect_is_greyed_and_says_why(app: AppTest) -> None:
@@ -106,14 +110,14 @@ def test_options_that_contradict_each_other_are_refused_with_the_reason() -> Non
 
 
 def test_a_reason_that_names_no_field_is_still_shown() -> None:
-    entry = forms.check(TrainConfig(loss="bce", target="foreground"), {"loss": "cross-entropy"})
+    entry = forms.check(TrainConfig.of(loss="bce", target="foreground"), {"loss": "cross-entropy"})
     assert entry.config is None
     assert "independent channels" in entry.reasons["target"]
 
 
 def test_changes_are_what_the_command_line_needs() -> None:
     base = TrainConfig()
-    config = base.replace(lr=3e-4, channels=(8, 16), flip=False)
+    config = base.replace(lr=3e-4, widths=(8, 16), flip=False)
     assignments = forms.changes(config, base)
     assert sorted(assignments) == ["channels=8,16", "flip=False", "lr=0.0003"]
     assert base.with_text(assignments) == config

@@ -50,14 +50,14 @@ def test_the_form_starts_from_what_was_offered_and_the_command_holds_it() -> Non
     assert "From Augmentation: elastic 2, flip off, channels 8,16, schedule poly" in texts(app)
     words = shlex.split(app.code[0].value)
     config, _ = train.configure(main.build_parser().parse_args(words[3:]))
-    assert config == QUICK.replace(elastic=2.0, flip=False, channels=(8, 16), schedule="poly")
+    assert config == QUICK.replace(elastic=2.0, flip=False, widths=(8, 16), schedule="poly")
 
 
 def test_only_what_differs_from_the_recipe_is_told() -> None:
-    app = open_with({"elastic": 2, "brightness": QUICK.brightness})
+    app = open_with({"elastic": 2, "brightness": QUICK.augmentation.brightness})
     assert "From Augmentation: elastic 2" in texts(app)
     assert "brightness" not in texts(app)
-    app = open_with({"brightness": QUICK.brightness})
+    app = open_with({"brightness": QUICK.augmentation.brightness})
     assert "From Augmentation: the same values as the recipe's" in texts(app)
 
 

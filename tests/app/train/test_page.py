@@ -172,7 +172,7 @@ def test_the_command_gives_the_settings_that_the_form_shows(data: str) -> None:
     base, _ = presets.move(
         presets.preset("quick").config, data, has_classes=about.labels == "classes"
     )
-    assert config == base.replace(lr=0.01, channels=(8, 16))
+    assert config == base.replace(lr=0.01, widths=(8, 16))
 
 
 def test_a_data_folder_with_unpaired_files_is_named_and_cannot_start(

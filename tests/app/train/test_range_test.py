@@ -77,14 +77,14 @@ def chart(app: AppTest) -> dict[str, Any]:
 
 
 def test_the_command_holds_what_a_test_can_see_and_no_more() -> None:
-    config = QUICK.replace(lr=0.5, epochs=3, schedule="poly", channels=(8, 16), batch_size=4)
+    config = QUICK.replace(lr=0.5, epochs=3, schedule="poly", widths=(8, 16), batch_size=4)
     words = range_test.words("quick", QUICK, config)
     assert words == [
         "lr-test", "--preset", "quick", "--data", "synthetic-nuclei",
         "--set", "channels=8,16", "--set", "batch_size=4",
     ]  # fmt: skip
     tested, _ = train.configure(main.build_parser().parse_args(words))
-    assert tested == QUICK.replace(channels=(8, 16), batch_size=4)
+    assert tested == QUICK.replace(widths=(8, 16), batch_size=4)
 
 
 def test_the_button_starts_one_test_of_the_settings_and_is_grey_until_it_ends() -> None:

@@ -44,7 +44,7 @@ def test_the_share_done_is_between_nothing_and_all() -> None:
 
 
 def test_a_run_is_called_by_its_recipe_and_told_apart_by_the_end_of_its_name() -> None:
-    run = runs.create(TrainConfig(data="synthetic-nuclei"), preset="dsb-binary")
+    run = runs.create(TrainConfig.of(data="synthetic-nuclei"), preset="dsb-binary")
     assert run_state.recipe(run) == "dsb-binary"
     assert run_state.short_names([run]) == [f"dsb-binary {run.id[-6:]}"]
 

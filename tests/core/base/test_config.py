@@ -14,7 +14,7 @@ def test_every_preset_survives_json(name: str) -> None:
 
 def test_a_model_configuration_survives_json() -> None:
     config = ModelConfig(
-        train=TrainConfig(channels=(4, 8)),
+        train=TrainConfig.of(widths=(4, 8)),
         outputs=("foreground",),
         diameter=12.5,
         segmentation=Segmentation(min_size=7),
@@ -54,21 +54,21 @@ def test_a_bad_setting_is_refused_in_one_line_that_names_it(text: str, words: st
 
 
 def test_a_lowest_level_of_one_pixel_needs_two_crops_for_its_statistics() -> None:
-    deep = TrainConfig(channels=(4,) * 6, crop_size=32, batch_size=2)
-    assert deep.replace(norm="none", batch_size=1).batch_size == 1
+    deep = TrainConfig.of(widths=(4,) * 6, crop_size=32, batch_size=2)
+    assert deep.replace(norm="none", batch_size=1).optimisation.batch_size == 1
     with pytest.raises(ValueError, match="batch_size must be at least 2 where the lowest level"):
         deep.replace(batch_size=1)
-    assert deep.replace(batch_size=1, padding="valid").padding == "valid"  # never so small
+    assert deep.replace(batch_size=1, padding="valid").network.padding == "valid"  # never so small
 
 
 def test_weight_map_needs_objects() -> None:
     with pytest.raises(ValueError, match="weight_map needs objects"):
-        TrainConfig(target="classes", loss="cross-entropy", weight_map=True)
+        TrainConfig.of(target="classes", loss="cross-entropy", weight_map=True)
 
 
 def test_settings_as_text_become_values_of_their_type() -> None:
     changed = TrainConfig().with_text(["channels=4, 8", "flip=no", "lr=1e-2", "batch-size=3"])
-    assert changed == TrainConfig().replace(channels=(4, 8), flip=False, lr=0.01, batch_size=3)
+    assert changed == TrainConfig().replace(widths=(4, 8), flip=False, lr=0.01, batch_size=3)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_deviation_of_zero_is_refused() -> None:
 
 def test_a_preset_without_its_data_says_what_it_takes_instead() -> None:
     config, note = fall_back(preset("quick").config, ["synthetic-nuclei"])
-    assert config.data == "synthetic-nuclei"
+    assert config.images.data == "synthetic-nuclei"
     assert "synthetic nuclei" in note
     assert fall_back(config, ["synthetic-nuclei"]) == (config, "")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unet_core.base import device
+from unet_core.base import cache, device
 from unet_core.base.device import Surroundings, choose, decide_device, why_no_gpu
 from unet_core.runs import process
 
@@ -114,3 +114,26 @@ def test_this_machine_has_a_device_that_torch_can_use() -> None:
     assert torch.ones(2, device=found.name).sum().item() == 2
     assert found.title
     assert found.reason
+
+
+def test_a_cpu_without_bfloat16_never_computes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However a busy machine may time it."""
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: False)
+    monkeypatch.setattr(device, "_time_bfloat16", lambda: True)
+    device.bfloat16_pays.cache_clear()
+    assert not device.use_bfloat16("cpu", "auto")
+    assert device.use_bfloat16("cpu", "bfloat16")
+
+
+def test_bfloat16_is_timed_once_on_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[bool] = []
+    monkeypatch.setattr(device, "_has_bfloat16", lambda: True)
+    monkeypatch.setattr(device, "_time_bfloat16", lambda: not timed.append(True))
+    monkeypatch.setattr(cache, "_memory", {})
+    answers = []
+    for _ in range(3):  # three processes
+        device.bfloat16_pays.cache_clear()
+        cache._memory.clear()
+        answers.append(device.use_bfloat16("cpu"))
+    assert (answers, len(timed)) == ([True] * 3, 1)
+    device.bfloat16_pays.cache_clear()

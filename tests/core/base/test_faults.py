@@ -24,7 +24,7 @@ def raising(error: BaseException) -> BaseException:
 
 
 def test_a_mistake_that_this_package_names_is_told_as_it_is() -> None:
-    error = caught(lambda: TrainConfig(epochs=0))
+    error = caught(lambda: TrainConfig.of(epochs=0))
     assert faults.exit_code(error) == 2
     assert faults.explain(error) == "epochs must be at least 1, got 0"
 

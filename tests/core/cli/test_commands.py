@@ -66,7 +66,7 @@ def model(tmp_path: Path) -> str:
 
     torch.manual_seed(0)
     config = ModelConfig(
-        train=TrainConfig(channels=(4, 8), device="cpu"),
+        train=TrainConfig.of(widths=(4, 8), device="cpu"),
         outputs=("foreground", "boundary"),
         segmentation=Segmentation(threshold=0.4, marker_threshold=0.0),
         tuned_on="nothing real",
@@ -219,8 +219,8 @@ def test_training_with_json_prints_one_document(
     assert call.document["status"]["state"] == "finished"
     assert [row["epoch"] for row in call.document["metrics"]] == [1]
     run = runs.find(call.document["run"])
-    assert run.config.data == "dsb2018"
-    assert run.config.channels == (4, 8)
+    assert run.config.images.data == "dsb2018"
+    assert run.config.network.widths == (4, 8)
     assert Call(capsys, "train", "--run", run.path, "--resume").is_refused("finished already")
     assert Call(capsys, "train", "--run", run.path, "--preset", "quick").is_refused("own settings")
     evaluated = Call(
@@ -252,7 +252,7 @@ def test_the_quick_preset_falls_back_to_synthetic_nuclei_and_says_so(
     assert call.code == 0
     assert "training on synthetic nuclei instead" in call.out
     [run] = runs.list_runs()
-    assert run.config.data == "synthetic-nuclei"
+    assert run.config.images.data == "synthetic-nuclei"
 
 
 def test_a_folder_with_other_things_is_not_taken_for_a_run(

@@ -45,9 +45,9 @@ def test_whole_images_have_masks_of_equal_stems_and_their_own_pixels() -> None:
 @pytest.mark.parametrize("flips", [False, True])
 def test_patches_are_the_squares_that_a_training_with_the_same_settings_cuts(flips: bool) -> None:
     cut = Patches(count=3, side=32, seed=7, flips=flips)
-    config = TrainConfig(
+    config = TrainConfig.of(
         data=SMALL, target="classes", loss="cross-entropy", crops="patches", patches=3,
-        crop_size=32, seed=7, patch_flips=flips, patches_on_objects=True, channels=(4, 8),
+        crop_size=32, seed=7, patch_flips=flips, patches_on_objects=True, widths=(4, 8),
         batch_size=1,
     )  # fmt: skip
     data = loader.load(config)

@@ -25,8 +25,8 @@ def model(tmp_path: Path) -> str:
     import torch
 
     torch.manual_seed(1)
-    train = TrainConfig(
-        channels=(4, 8), device="cpu", precision="float32", target="classes", loss="cross-entropy",
+    train = TrainConfig.of(
+        widths=(4, 8), device="cpu", precision="float32", target="classes", loss="cross-entropy",
         data="synthetic-shapes",
     )  # fmt: skip
     config = ModelConfig(train=train, outputs=NAMES)
@@ -94,7 +94,7 @@ def test_a_model_of_classes_gives_a_class_map_and_one_of_objects_none(
     np.testing.assert_array_equal(found.classes.classes_HW, prob_CHW.argmax(0))
     assert found.classes.names == NAMES
     config = ModelConfig(
-        train=TrainConfig(channels=(4, 8), device="cpu"), outputs=("foreground", "boundary")
+        train=TrainConfig.of(widths=(4, 8), device="cpu"), outputs=("foreground", "boundary")
     )
     other = Trained(config, checkpoint.build(config))
     assert export.segment(other, pixels_HW, recipe(model)).classes is None

@@ -44,7 +44,7 @@ def test_every_shape_is_that_of_the_real_network(padding: str, channels: tuple[i
     levels = len(channels)
     height, width = (smallest_input(side, levels, padding) for side in (9, 30))
     design = Design(
-        in_channels=3, out_channels=4, channels=channels, padding=padding,
+        in_channels=3, out_channels=4, widths=channels, padding=padding,
         height=height, width=width,
     )  # fmt: skip
     network = UNet(3, 4, channels, padding=padding)
@@ -151,9 +151,9 @@ def test_nonsense_networks_are_refused(settings: dict, sentence: str) -> None:
 
 
 def test_a_training_configuration_is_drawn_at_the_size_that_it_reads() -> None:
-    valid = from_training(TrainConfig(crop_size=388, padding="valid", channels=(2,) * 5), 3)
+    valid = from_training(TrainConfig.of(crop_size=388, padding="valid", widths=(2,) * 5), 3)
     assert (valid.height, valid.out_channels) == (572, 3)
-    same = from_training(TrainConfig(crop_size=256, channels=(8, 16)), 1)
+    same = from_training(TrainConfig.of(crop_size=256, widths=(8, 16)), 1)
     assert (same.width, same.padding, same.norm) == (256, "same", "batch")
 
 

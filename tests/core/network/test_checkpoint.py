@@ -13,7 +13,7 @@ from unet_core.network.checkpoint import Trained
 from unet_core.training.presets import preset
 
 CONFIG = ModelConfig(
-    train=TrainConfig(channels=(4, 8)),
+    train=TrainConfig.of(widths=(4, 8)),
     outputs=("foreground", "boundary"),
     diameter=20.0,
     segmentation=Segmentation(min_size=11),
@@ -51,7 +51,7 @@ def test_whoever_may_read_other_files_may_read_a_checkpoint(saved: tuple[Path, T
 
 
 def test_half_halves_the_file(tmp_path: Path) -> None:
-    config = CONFIG.replace(train=TrainConfig(channels=(32, 64)))
+    config = CONFIG.replace(train=TrainConfig.of(widths=(32, 64)))
     trained = Trained(config, checkpoint.build(config))
     for half in (False, True):
         checkpoint.save(tmp_path / f"{half}.safetensors", trained, half=half)
@@ -131,5 +131,7 @@ def test_every_shipped_checkpoint_has_a_card_and_loads() -> None:
         assert {"command", "data", "data_hash", "scheme", "scores", "device"} <= card.keys()
         assert checkpoint.find(name).stat().st_size < 16_000_000
         config = checkpoint.load(name, device="cpu").config
-        assert config.tuned_on or config.train.target == "classes"  # which has no thresholds
+        assert (
+            config.tuned_on or config.train.objective.target == "classes"
+        )  # which has no thresholds
     assert checkpoint.card("no-such-model") is None

@@ -7,7 +7,7 @@ from unet_core.network.anatomy import Design
 from unet_core.network.costs import measure
 from unet_core.network.model import UNet
 
-SMALL = Design(channels=(4, 8), padding="same", norm="batch", height=64, width=64)
+SMALL = Design(widths=(4, 8), padding="same", norm="batch", height=64, width=64)
 
 
 def test_four_times_the_pixels_cost_four_times_as_much() -> None:
@@ -33,7 +33,7 @@ def test_a_batch_takes_memory_in_training_only() -> None:
 
 def test_predicting_needs_the_top_level_and_what_waits_there() -> None:
     """By hand, for one level: the image and the maps of both convolutions are there at once."""
-    flat = SMALL.replace(channels=(8,), norm="none")
+    flat = SMALL.replace(widths=(8,), norm="none")
     weights = 4 * sum(weight.numel() for weight in UNet(1, 2, (8,)).parameters())
     found = measure(flat, device=choose("cpu"), clock=lambda: 0.0)
     assert found.predict_bytes - weights == 4 * 64 * 64 * (1 + 8 + 8)
@@ -43,7 +43,7 @@ def test_the_memory_of_training_is_what_torch_keeps_for_the_way_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(costs, "bfloat16_pays", lambda device: False)
-    design = Design(channels=(8, 16, 32), padding="same", norm="none", height=64, width=64)
+    design = Design(widths=(8, 16, 32), padding="same", norm="none", height=64, width=64)
     network = UNet(1, 2, (8, 16, 32))
     weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
     kept: dict[int, int] = {}
@@ -61,6 +61,6 @@ def test_the_memory_of_training_is_what_torch_keeps_for_the_way_back(
 
 
 def test_a_network_too_large_to_try_is_refused_in_a_sentence() -> None:
-    wide = SMALL.replace(channels=(4096,) * 6, height=256, width=256)
+    wide = SMALL.replace(widths=(4096,) * 6, height=256, width=256)
     with pytest.raises(ValueError, match="too much to try here: choose fewer channels or levels"):
         measure(wide, device=choose("cpu"))

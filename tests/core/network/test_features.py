@@ -14,7 +14,7 @@ from unet_core.predict import inference
 
 def trained(padding: str = "same", channels: tuple[int, ...] = (3, 4, 5)) -> Trained:
     torch.manual_seed(0)
-    config = TrainConfig(channels=channels, padding=padding, target="foreground")
+    config = TrainConfig.of(channels=channels, padding=padding, target="foreground")
     model_config = ModelConfig(train=config, outputs=("foreground",))
     return Trained(model_config, checkpoint.build(model_config).eval())
 
@@ -87,7 +87,7 @@ def test_an_unknown_block_and_an_array_that_is_no_picture_are_refused() -> None:
 
 
 def test_a_design_has_the_layers_of_its_network() -> None:
-    design = Design(channels=(2, 4), padding="same", norm="group", height=16, width=24)
+    design = Design(widths=(2, 4), padding="same", norm="group", height=16, width=24)
     network = features.build(design)
     assert features.layers(design) == layers(network, 16, 24)
     assert all(weight.device.type == "meta" for weight in network.parameters())

@@ -15,7 +15,7 @@ def test_the_papers_widths_have_the_known_number_of_parameters() -> None:
 
 @pytest.mark.parametrize(("side", "levels", "out"), [(572, 5, 388), (188, 5, 4), (140, 3, 100)])
 def test_valid_padding_shrinks_as_in_the_paper(side: int, levels: int, out: int) -> None:
-    network = UNet(2, 3, channels=(2,) * levels, padding="valid")
+    network = UNet(2, 3, widths=(2,) * levels, padding="valid")
     assert network(torch.zeros(1, 2, side, side)).shape == (1, 3, out, out)
     assert output_side(side, levels, "valid") == out
 
@@ -24,12 +24,12 @@ def test_valid_padding_shrinks_as_in_the_paper(side: int, levels: int, out: int)
 def test_a_side_that_does_not_fit_a_valid_network_is_refused(side: int) -> None:
     assert output_side(side, 5, "valid") is None
     with pytest.raises(ValueError, match="cannot take"):
-        UNet(1, 1, channels=(1,) * 5, padding="valid")(torch.zeros(1, 1, side, 572))
+        UNet(1, 1, widths=(1,) * 5, padding="valid")(torch.zeros(1, 1, side, 572))
 
 
 @pytest.mark.parametrize("norm", ["batch", "group", None])
 def test_same_padding_keeps_any_size_that_is_a_multiple(norm: str | None) -> None:
-    network = UNet(1, 2, channels=(3, 4, 5), norm=norm)
+    network = UNet(1, 2, widths=(3, 4, 5), norm=norm)
     assert network(torch.zeros(2, 1, 8, 20)).shape == (2, 2, 8, 20)
     assert network.multiple == 4
     with pytest.raises(ValueError, match="multiples of 4, got 8x22"):
@@ -37,7 +37,7 @@ def test_same_padding_keeps_any_size_that_is_a_multiple(norm: str | None) -> Non
 
 
 def test_one_level_is_a_plain_convolutional_network() -> None:
-    assert UNet(1, 1, channels=(4,))(torch.zeros(1, 1, 5, 7)).shape == (1, 1, 5, 7)
+    assert UNet(1, 1, widths=(4,))(torch.zeros(1, 1, 5, 7)).shape == (1, 1, 5, 7)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_impossible_networks_are_refused(settings: dict) -> None:
 def test_a_pixel_of_the_skip_reaches_the_same_place_of_the_output() -> None:
     """The crop of a valid network is centred: a bright pixel answers at its own place."""
     torch.manual_seed(0)
-    network = UNet(1, 1, channels=(4, 4, 4), padding="valid").eval()
+    network = UNet(1, 1, widths=(4, 4, 4), padding="valid").eval()
     dark = torch.zeros(1, 1, 140, 140)
     bright = dark.clone()
     bright[0, 0, 70, 60] = 100.0
@@ -80,7 +80,7 @@ def test_the_layer_table_sums_to_the_network_and_to_known_work() -> None:
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5, 6])
 def test_valid_padding_takes_the_same_margin_from_every_size_that_fits(levels: int) -> None:
-    network = UNet(1, 1, channels=(1,) * levels, padding="valid")
+    network = UNet(1, 1, widths=(1,) * levels, padding="valid")
     outputs = {side: output_side(side, levels, "valid") for side in range(1, 900)}
     assert {side - out for side, out in outputs.items() if out} == {2 * network.margin}
     for wanted in (1, 17, 60, 100):
@@ -88,7 +88,7 @@ def test_valid_padding_takes_the_same_margin_from_every_size_that_fits(levels: i
 
 
 def test_group_normalisation_answers_for_each_image_by_itself() -> None:
-    network = UNet(1, 1, channels=(8, 48), norm="group").train()
+    network = UNet(1, 1, widths=(8, 48), norm="group").train()
     images = torch.rand(3, 1, 16, 16)
     alone = network(images[:1])
     assert torch.allclose(network(images)[:1], alone, atol=1e-5)
@@ -96,5 +96,5 @@ def test_group_normalisation_answers_for_each_image_by_itself() -> None:
 
 @pytest.mark.parametrize(("init", "gain"), [("he", 2), ("pytorch", 1 / 3)])
 def test_the_first_weights_have_the_variance_that_was_asked_for(init: str, gain: float) -> None:
-    weight = UNet(1, 1, channels=(16, 64), init=init).down[1][0].weight
+    weight = UNet(1, 1, widths=(16, 64), init=init).down[1][0].weight
     assert weight.var().item() * weight[0].numel() == pytest.approx(gain, rel=0.05)

@@ -41,7 +41,7 @@ def model(tmp_path: Path) -> Path:
     """A network that was never trained: its noise is as good as any answer here."""
     torch.manual_seed(1)
     config = ModelConfig(
-        train=TrainConfig(channels=(4, 8), device="cpu"), outputs=("foreground", "boundary")
+        train=TrainConfig.of(widths=(4, 8), device="cpu"), outputs=("foreground", "boundary")
     )
     network = checkpoint.build(config).eval()
     with torch.no_grad():  # bolder, so that there is something on both sides of a threshold
@@ -185,7 +185,7 @@ def test_each_treatment_reaches_the_network(
 def test_an_image_without_contrast_holds_nothing(shape: tuple[int, int], target: str) -> None:
     outputs = {"foreground+boundary": 2, "three-class": 3, "foreground": 1, "classes": 2}[target]
     loss = "cross-entropy" if target in ("three-class", "classes") else "bce"
-    train = TrainConfig(channels=(4, 8), target=target, loss=loss)
+    train = TrainConfig.of(widths=(4, 8), target=target, loss=loss)
     config = ModelConfig(train=train, outputs=tuple("abc"[:outputs]))
     network = checkpoint.build(config).eval()
     with torch.no_grad():  # it sees objects everywhere

@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> str:
 
     torch.manual_seed(0)
     config = ModelConfig(
-        train=TrainConfig(channels=(4, 8), device="cpu"), outputs=("foreground", "boundary")
+        train=TrainConfig.of(widths=(4, 8), device="cpu"), outputs=("foreground", "boundary")
     )
     path = tmp_path / "model.safetensors"
     checkpoint.save(path, Trained(config, checkpoint.build(config)))

@@ -13,7 +13,7 @@ from unet_core.predict import inference
 def trained() -> Trained:
     """An untrained network whose BatchNorm statistics are set, so that its answers vary."""
     torch.manual_seed(0)
-    train = TrainConfig(channels=(8, 8, 8, 8))
+    train = TrainConfig.of(widths=(8, 8, 8, 8))
     config = ModelConfig(train=train, outputs=("foreground", "boundary"))
     network = build(config)
     network.train()
@@ -62,7 +62,7 @@ def test_a_smaller_overlap_would_show(trained: Trained, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
 def test_the_overlap_covers_the_field_of_view(levels: int) -> None:
     config = ModelConfig(
-        train=TrainConfig(channels=(2,) * levels, norm="none"), outputs=("foreground", "boundary")
+        train=TrainConfig.of(widths=(2,) * levels, norm="none"), outputs=("foreground", "boundary")
     )
     network = build(config)
     for weight in network.parameters():  # positive everywhere: no change can cancel out
@@ -134,7 +134,7 @@ def test_what_cannot_be_predicted_is_refused(
 def valid() -> Trained:
     """A network that uses real pixels only."""
     torch.manual_seed(1)
-    train = TrainConfig(channels=(8, 8, 8), padding="valid", norm="none", crop_size=40)
+    train = TrainConfig.of(widths=(8, 8, 8), padding="valid", norm="none", crop_size=40)
     config = ModelConfig(train=train, outputs=("foreground", "boundary"))
     return Trained(config, build(config).eval())
 

@@ -12,8 +12,8 @@ from unet_core.predict import inference, stretch_demo
 def trained(padding: str = "valid") -> Trained:
     """A network that was never trained, with three levels: 44 -> 4."""
     torch.manual_seed(0)
-    train = TrainConfig(
-        target="foreground", channels=(4, 8, 8), padding=padding, norm="none", crop_size=64
+    train = TrainConfig.of(
+        target="foreground", widths=(4, 8, 8), padding=padding, norm="none", crop_size=64
     )
     config = ModelConfig(train=train, outputs=("foreground",))
     return Trained(config, checkpoint.build(config).eval())

@@ -289,7 +289,7 @@ def test_without_validation_images_the_last_epoch_is_kept_and_nothing_chooses(
     run = runs.create(tiny.replace(scheme="all", patience=1))
     process.train(run)
     assert run.status().state == "finished"
-    assert run.status().best_epoch == run.status().epoch == tiny.epochs
+    assert run.status().best_epoch == run.status().epoch == tiny.optimisation.epochs
     assert all(row["val_loss"] is None for row in run.metrics().rows)
     trained = checkpoint.load(run.path / "best.safetensors")
     assert trained.config.tuned_on == ""

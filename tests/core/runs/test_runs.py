@@ -13,7 +13,7 @@ from unet_core.data import catalogue
 from unet_core.runs import runs, slots
 from unet_core.runs.runs import Run, Status
 
-CONFIG = TrainConfig(epochs=3)
+CONFIG = TrainConfig.of(epochs=3)
 
 
 def write(run: Run, **changes: object) -> None:
@@ -255,7 +255,7 @@ def test_the_folder_of_the_runs_is_asked_for_each_time(
 
 
 def test_a_run_with_a_leak_says_so() -> None:
-    leaky = TrainConfig(
+    leaky = TrainConfig.of(
         data="synthetic-shapes", target="classes", scheme="leaky", loss="cross-entropy"
     )
     assert runs.create(leaky, note="First.").status().note == f"First. {catalogue.LEAK}"

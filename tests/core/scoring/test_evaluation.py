@@ -71,7 +71,7 @@ def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfi
     labels = squares(0, 6, 12, 30, 45)
     foreground, boundary = targets.decode(targets.encode(labels, target, "inner"), target, "inner")
     config = ModelConfig(
-        train=TrainConfig(target=target, loss="bce"),
+        train=TrainConfig.of(target=target, loss="bce"),
         outputs=targets.channel_names(target),
         small=5.0,
     )
@@ -115,9 +115,9 @@ def test_without_images_the_defaults_come_back() -> None:
 def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:
     """An untrained network."""
     softmax = target in ("classes", "three-class")
-    train = TrainConfig(
+    train = TrainConfig.of(
         data=data,
-        channels=(4, 8),
+        widths=(4, 8),
         target=target,
         loss="cross-entropy" if softmax else "bce",
         scheme="default",

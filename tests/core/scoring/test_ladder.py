@@ -30,7 +30,7 @@ NAMES = [
 
 def config_for(target: str, boundary: str = "thick") -> ModelConfig:
     losses = {"three-class": "cross-entropy", "classes": "cross-entropy"}
-    train = TrainConfig(target=target, boundary=boundary, loss=losses.get(target, "bce"))
+    train = TrainConfig.of(target=target, boundary=boundary, loss=losses.get(target, "bce"))
     outputs = {
         "three-class": ("background", "inside", "boundary"),
         "foreground": ("foreground",),

@@ -139,7 +139,7 @@ def test_the_usual_grid_holds_the_models_own_settings() -> None:
 
 
 def test_a_model_that_nobody_has_tuned_starts_from_what_its_target_needs() -> None:
-    train = TrainConfig(target="foreground", loss="bce")
+    train = TrainConfig.of(target="foreground", loss="bce")
     config = ModelConfig(train=train, outputs=("foreground",))
     assert landscape.start(config).method == "components"
     assert landscape.start(CONFIG).method == "watershed"

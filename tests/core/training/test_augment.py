@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from unet_core.base.config import TrainConfig
+from unet_core.base.config import Augmentation
 from unet_core.training.augment import augment, displacements, sampling_grid
 
-PLAIN = TrainConfig(flip=False, transpose=False, rotate90=False)
+PLAIN = Augmentation(flip=False, transpose=False, rotate90=False)
 STRENGTHS = {
     "flip": True,
     "transpose": True,

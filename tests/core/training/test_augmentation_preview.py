@@ -16,7 +16,7 @@ STILL = {"flip": False, "transpose": False, "rotate90": False}
 
 
 def model_config(**options: object) -> ModelConfig:
-    train = TrainConfig(data="synthetic-nuclei", **{"crop_size": 64, **options})
+    train = TrainConfig.of(data="synthetic-nuclei", **{"crop_size": 64, **options})
     return ModelConfig(train=train, outputs=("foreground", "boundary"), mean=0.3, std=0.2)
 
 
@@ -49,7 +49,7 @@ def test_draws_are_those_of_augment_with_the_same_generator(nuclei) -> None:
     image_BCHW = torch.from_numpy(np.stack([found.norm_HW] * 2))[:, None]
     labels_BHW = torch.from_numpy(np.stack([found.labels_HW] * 2))
     generator = torch.Generator().manual_seed(4)
-    image, labels, _ = augment(image_BCHW, labels_BHW, config.train, generator)
+    image, labels, _ = augment(image_BCHW, labels_BHW, config.train.augmentation, generator)
     assert torch.equal(image[:, 0], torch.from_numpy(found.norm_BHW))
     assert torch.equal(labels, torch.from_numpy(found.labels_BHW))
     assert not (found.labels_BHW[0] == found.labels_BHW[1]).all()
@@ -86,7 +86,7 @@ def test_a_weight_map_that_follows_is_that_of_the_whole_image_moved_along(nuclei
 
 
 def test_valid_padding_shows_the_crop_that_is_learned(nuclei) -> None:
-    config = model_config(**STILL, padding="valid", channels=(4, 8), rotate=20.0)
+    config = model_config(**STILL, padding="valid", widths=(4, 8), rotate=20.0)
     found = augmentation_preview.draw(*nuclei, config, count=2)
     assert loader.read_around(config.train)[0] > 0
     assert found.norm_BHW.shape == found.labels_BHW.shape == (2, 64, 64)
@@ -106,7 +106,7 @@ def test_a_crop_larger_than_the_image_is_mirrored_and_an_empty_one_has_weight_on
 
 
 def test_class_labels_are_drawn_too(rng) -> None:
-    train = TrainConfig(
+    train = TrainConfig.of(
         data="synthetic-shapes", target="classes", loss="cross-entropy", crop_size=64
     )
     config = ModelConfig(train=train, outputs=("background", "line", "ellipse"))

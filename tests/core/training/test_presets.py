@@ -20,7 +20,7 @@ def test_a_recipe_keeps_its_data_where_that_is_there() -> None:
 
 def test_without_its_data_a_recipe_falls_back_to_synthetic_nuclei_and_says_so() -> None:
     config, note = presets.fall_back(presets.preset("quick").config, ["synthetic-nuclei"])
-    assert (config.data, config.scheme) == ("synthetic-nuclei", "default")
+    assert (config.images.data, config.images.scheme) == ("synthetic-nuclei", "default")
     assert "dsb2018 is not downloaded" in note
 
 
@@ -31,10 +31,10 @@ def test_every_recipe_can_move_to_every_data_set(recipe: str, data: str) -> None
     classes = about.classes if about.labels == "classes" else ()
     base = presets.preset(recipe).config
     config, note = presets.move(base, data, has_classes=about.labels == "classes")
-    assert config.data == data
-    assert targets.channel_names(config.target, classes)
-    assert bool(note) == ((about.labels == "classes") != (base.target == "classes"))
-    assert datasets.resolve_scheme(data, config.scheme) in about.schemes
+    assert config.images.data == data
+    assert targets.channel_names(config.objective.target, classes)
+    assert bool(note) == ((about.labels == "classes") != (base.objective.target == "classes"))
+    assert datasets.resolve_scheme(data, config.images.scheme) in about.schemes
 
 
 def test_a_recipe_that_stays_is_not_touched() -> None:
@@ -43,13 +43,13 @@ def test_a_recipe_that_stays_is_not_touched() -> None:
 
 
 def test_moving_from_classes_to_objects_gives_independent_channels() -> None:
-    shapes = TrainConfig(data="synthetic-shapes", target="classes", loss="cross-entropy+dice")
+    shapes = TrainConfig.of(data="synthetic-shapes", target="classes", loss="cross-entropy+dice")
     config, note = presets.move(shapes, "dsb2018", has_classes=False)
-    assert (config.target, config.loss) == ("foreground+boundary", "bce+dice")
+    assert (config.objective.target, config.objective.loss) == ("foreground+boundary", "bce+dice")
     assert "dsb2018 has objects" in note
 
 
 def test_moving_to_classes_leaves_behind_what_only_objects_have() -> None:
-    objects = TrainConfig(weight_map=True, class_weights=(1.0, 2.0))
+    objects = TrainConfig.of(weight_map=True, class_weights=(1.0, 2.0))
     config, _ = presets.move(objects, "synthetic-shapes", has_classes=True)
-    assert (config.weight_map, config.class_weights) == (False, ())
+    assert (config.objective.weight_map, config.objective.class_weights) == (False, ())

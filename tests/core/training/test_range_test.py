@@ -203,7 +203,7 @@ def test_a_fault_that_is_no_divergence_is_not_taken_for_one(
 
 def command(tiny: TrainConfig, *more: str) -> list[str]:
     names = ("scheme", "crop_size", "batch_size", "device", "precision")
-    changes = [f"--set={name}={getattr(tiny, name)}" for name in names]
+    changes = [f"--set={name}={tiny.get(name)}" for name in names]
     return ["lr-test", "--preset=quick", "--data=dsb2018", "--set=channels=4,8", *changes, *more]
 
 

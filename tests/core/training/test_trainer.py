@@ -1,4 +1,3 @@
-import copy
 import io
 from dataclasses import replace
 
@@ -6,15 +5,16 @@ import numpy as np
 import pytest
 import torch
 
+from unet_core.base import device
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets
 from unet_core.network.model import UNet
-from unet_core.training import loader, trainer
+from unet_core.training import loader, trainer, validator
 
-TINY = TrainConfig(
+TINY = TrainConfig.of(
     data="synthetic-nuclei",
-    channels=(4, 8),
+    widths=(4, 8),
     crop_size=32,
     batch_size=2,
     epochs=2,
@@ -157,7 +157,9 @@ def test_validation_counts_are_over_all_pixels_of_whole_images() -> None:
     shared = size = 0
     softs = []
     for example in again.data.val:
-        prob = torch.sigmoid(again._logits(example.norm_HW))[0, 0].numpy()
+        prob = torch.sigmoid(again.validator._logits(again.average.network, example.norm_HW))[
+            0, 0
+        ].numpy()
         truth = example.labels_HW > 0
         shared += 2 * ((prob > 0.5) & truth).sum()
         size += (prob > 0.5).sum() + truth.sum()
@@ -171,7 +173,7 @@ def test_previews_show_four_or_fewer_validation_images() -> None:
     for preview in epochs[0].previews:
         assert preview.image_HW.dtype == preview.foreground_HW.dtype == np.uint8
         assert preview.image_HW.shape == preview.truth_HW.shape
-        assert max(preview.image_HW.shape) <= trainer.PREVIEW_SIDE
+        assert max(preview.image_HW.shape) <= validator.PREVIEW_SIDE
     assert len(epochs[0].previews) == 2
 
 
@@ -186,9 +188,11 @@ def test_previews_show_four_or_fewer_validation_images() -> None:
 )
 def test_the_learning_rate_follows_its_schedule(schedule: str, expected: list[float]) -> None:
     config = TINY.replace(schedule=schedule, lr=1.0)
-    rates = [trainer.learning_rate(config, step, 100) for step in (0, 50, 100)]
+    rates = [trainer.learning_rate(config.optimisation, step, 100) for step in (0, 50, 100)]
     assert rates == pytest.approx(expected)
-    assert trainer.learning_rate(config.replace(warmup=9), 0, 100) == pytest.approx(0.1)
+    assert trainer.learning_rate(config.replace(warmup=9).optimisation, 0, 100) == pytest.approx(
+        0.1
+    )
 
 
 def test_what_does_not_fit_the_data_is_refused() -> None:
@@ -214,30 +218,39 @@ def test_a_label_beyond_the_classes_is_refused_wherever_it_is(
     config = TINY.replace(
         data="synthetic-shapes:train=8", target="classes", loss="cross-entropy", val_images=0
     )
-    load, [bad, *_] = datasets.load, datasets.sample_names(config.data, split)
+    load, [bad, *_] = datasets.load, datasets.sample_names(config.images.data, split)
 
     def load_with_a_mistake(data: str, split: str, sample: str) -> datasets.Sample:
         found = load(data, split, sample)
-        return replace(found, labels_HW=found.labels_HW + 7) if sample == bad else found
+        return replace(found, labels_HW=found.truth_HW + 7) if sample == bad else found
 
     monkeypatch.setattr(datasets, "load", load_with_a_mistake)
     with pytest.raises(ValueError, match=r"says that it has 3 classes, but a label is [789]"):
         loader.load(config)
 
 
-def test_every_image_is_seen_once_in_an_epoch() -> None:
-    data = loader.load(TINY.replace(steps_per_epoch=0, batch_size=3))
-    assert data.steps_per_epoch == -(-len(data.train) // 3)
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(8, 1), (3, 4), (1, 1), (64, 2)])
+def test_every_place_is_seen_once_in_each_epoch(batch_size: int, accumulate: int) -> None:
+    config = TINY.replace(
+        steps_per_epoch=0, batch_size=batch_size, accumulate=accumulate, crop_size=32
+    )
     tagged = [
         loader.Example(str(index), np.full((32, 32), index, np.float32), np.zeros((32, 32), int))
-        for index in range(len(data.train))
+        for index in range(53)
     ]
-    data = copy.copy(data)
-    object.__setattr__(data, "train", tagged)
-    seen = np.concatenate(
-        [data.crops(step).norm_BHW[:, 0, 0] for step in range(data.steps_per_epoch)]
-    )
-    assert set(seen[: len(tagged)]) == set(range(len(tagged)))
+    model_config = ModelConfig(train=config, outputs=("foreground",))
+    places = [loader.Place(index) for index in range(53)]
+    data = loader.TrainingData(config, model_config, tagged, [], places, ())
+    assert data.steps_per_epoch == -(-53 // (batch_size * accumulate))
+    for epoch in range(3):
+        first = epoch * data.steps_per_epoch
+        steps = [list(data.batches(first + step)) for step in range(data.steps_per_epoch)]
+        seen = [int(one[0, 0]) for step in steps for batch in step for one in batch.norm_BHW]
+        assert sorted(seen) == list(range(53))
+        sizes = [len(batch.norm_BHW) for step in steps for batch in step]
+        assert max(sizes) <= batch_size
+        assert max(sizes) - min(sizes) <= 1
+        assert all(sum(batch.share for batch in step) == pytest.approx(1) for step in steps)
 
 
 def test_a_crop_of_a_small_image_is_mirrored_and_on_objects_holds_one() -> None:
@@ -247,7 +260,7 @@ def test_a_crop_of_a_small_image_is_mirrored_and_on_objects_holds_one() -> None:
 
     def crops(where: str) -> list[loader.Batch]:
         data = only(image, labels, TINY.replace(crop_size=32, crops=where, batch_size=1))
-        return [data.crops(index) for index in range(40)]
+        return [batch_of(data, index) for index in range(40)]
 
     mirrored = np.pad(image, ((0, 0), (6, 6)), mode="symmetric")
     for batch in crops("on-objects"):
@@ -257,11 +270,17 @@ def test_a_crop_of_a_small_image_is_mirrored_and_on_objects_holds_one() -> None:
     assert not all((batch.labels_BHW == 3).any() for batch in crops("random"))
 
 
+def batch_of(data: loader.TrainingData, step: int) -> loader.Batch:
+    """The only batch of a step."""
+    (found,) = data.batches(step)
+    return found
+
+
 def only(image: np.ndarray, labels: np.ndarray, config: TrainConfig) -> loader.TrainingData:
     """Training data of one image."""
     example = loader.Example("a", image, labels)
     model_config = ModelConfig(train=config, outputs=("foreground",))
-    places = loader.find_places(config, [labels])
+    places = loader.find_places(config.images, [labels])
     return loader.TrainingData(config, model_config, [example], [], places, ())
 
 
@@ -272,7 +291,7 @@ def test_centred_crops_hold_every_object_once_in_the_middle() -> None:
     config = TINY.replace(crop_size=32, crops="centred", batch_size=1, steps_per_epoch=0)
     data = only(labels.astype(np.float32), labels, config)
     assert data.steps_per_epoch == 3
-    cut = [data.crops(index).labels_BHW[0] for index in range(3)]
+    cut = [batch_of(data, index).labels_BHW[0] for index in range(3)]
     middles = sorted(one[16, 16] for one in cut)
     assert middles == [0, 1, 2]  # the third lies in the image's corner
     assert any((one[2:5, 29:32] == 3).all() for one in cut)
@@ -286,26 +305,26 @@ def test_patches_are_cut_at_the_same_places_in_every_epoch_with_their_mirror_ima
     )
     data = only(rng.random((64, 80)).astype(np.float32), labels, config)
     assert data.steps_per_epoch == 1
-    first, second = ({one.tobytes() for one in data.crops(epoch).norm_BHW} for epoch in (0, 1))
+    first, second = ({one.tobytes() for one in batch_of(data, epoch).norm_BHW} for epoch in (0, 1))
     assert first == second
     assert len(first) == 12
-    one = data.crops(0).norm_BHW[0]
+    one = batch_of(data, 0).norm_BHW[0]
     assert {np.flip(one, axes).tobytes() for axes in ((0,), (1,), (0, 1))} < first
 
 
 def test_without_objects_centred_crops_are_refused() -> None:
     with pytest.raises(ValueError, match="crops centred finds no object"):
-        loader.find_places(TINY.replace(crops="centred"), [np.zeros((64, 64), np.int32)])
+        loader.find_places(TINY.replace(crops="centred").images, [np.zeros((64, 64), np.int32)])
 
 
 def test_valid_crops_are_learned_with_their_real_surroundings() -> None:
     image = np.arange(10_000, dtype=np.float32).reshape(100, 100)
-    config = TINY.replace(padding="valid", channels=(4, 8, 8), crop_size=33, batch_size=1)
-    batch = only(image, image.astype(np.int32), config).crops(0)
+    config = TINY.replace(padding="valid", widths=(4, 8, 8), crop_size=33, batch_size=1)
+    batch = batch_of(only(image, image.astype(np.int32), config), 0)
     before, after = loader.read_around(config)
     read = 33 + before + after
     assert batch.norm_BHW.shape == batch.labels_BHW.shape == (1, read, read)
-    network = UNet(1, 1, config.channels, padding="valid")
+    network = UNet(1, 1, config.network.widths, padding="valid")
     assert network(torch.zeros(1, 1, read, read)).shape[-1] == network.fit(33)
     training = new(config)
     middle = training._middle(torch.from_numpy(batch.norm_BHW))
@@ -329,10 +348,46 @@ def test_accumulated_batches_are_one_large_batch() -> None:
     assert both[0][1] == pytest.approx(both[1][1], rel=1e-3, abs=1e-5)
 
 
+def test_a_stop_inside_a_step_counts_none_of_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TINY.replace(accumulate=3, epochs=1, norm="group")
+    whole = next(one.row for one in run(new(config)) if isinstance(one, trainer.Epoch))
+    stopped, seen = new(config), []
+    add = trainer.Training._add_gradient
+
+    def add_until_the_fifth(training: trainer.Training, batch: loader.Batch) -> object:
+        seen.append(batch)
+        if len(seen) == 5:  # the second part of the second step
+            raise InterruptedError
+        return add(training, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Training, "_add_gradient", add_until_the_fifth)
+        with pytest.raises(InterruptedError):
+            run(stopped)
+    resumed = new(config)
+    resumed.load_state(stopped.state())
+    assert resumed.step == 1
+    again = next(one.row for one in run(resumed) if isinstance(one, trainer.Epoch))
+    assert again["train_dice"] == whole["train_dice"]
+    assert again["train_loss"] == whole["train_loss"]
+
+
+def test_a_run_keeps_the_precision_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = TINY.replace(precision="auto")
+    monkeypatch.setattr(device, "bfloat16_pays", lambda name: False)
+    begun = new(config)
+    monkeypatch.setattr(device, "bfloat16_pays", lambda name: True)
+    resumed = new(config)
+    assert (begun.bfloat16, resumed.bfloat16) == (False, True)
+    resumed.load_state(begun.state())
+    assert resumed.bfloat16 is False
+    assert resumed.validator.bfloat16 is False
+
+
 def test_balance_gives_every_class_the_same_weight_in_all() -> None:
     training = new(TINY.replace(balance=True))
     labels = torch.cat([torch.from_numpy(one.labels_HW).ravel() for one in training.data.train])
-    weights = training._weights(labels[None, None])[0, 0]
+    weights = training.criterion.weights(labels[None, None])[0, 0]
     assert float(weights.mean()) == pytest.approx(1, rel=1e-3)
     objects, background = (float(weights[part].sum()) for part in (labels > 0, labels == 0))
     assert objects == pytest.approx(background, rel=1e-3)
@@ -344,7 +399,7 @@ def test_a_weight_map_that_follows_is_that_of_the_whole_image_moved_along() -> N
     config = TINY.replace(
         weight_map=True, weights_follow=True, crop_size=32, crops="centred", batch_size=1
     )
-    batch = only(labels.astype(np.float32), labels, config).crops(0)
+    batch = batch_of(only(labels.astype(np.float32), labels, config), 0)
     gap = batch.labels_BHW == 0
     assert (batch.border_BHW[gap] > 5).all()
     assert (batch.border_BHW[~gap] == 0).all()
@@ -355,7 +410,7 @@ def test_a_given_learning_rate_is_used_instead_of_the_schedule() -> None:
     assert training.train_step(lr=0.0123).lr == 0.0123
     assert training.optimizer.param_groups[0]["lr"] == 0.0123
     assert training.train_step().lr == pytest.approx(
-        trainer.learning_rate(TINY, 1, training.planned_steps)
+        trainer.learning_rate(TINY.optimisation, 1, training.planned_steps)
     )
 
 
