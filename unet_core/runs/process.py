@@ -124,8 +124,26 @@ def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
     if saved is not None:
         training.load_state(saved)
         recorder.say(f"Continuing after step {training.step} of {training.total_steps}.")
+    _note_arithmetic(training, recorder)
     recorder.begin(training)
     return training
+
+
+def _note_arithmetic(training: "Training", recorder: Recorder) -> None:
+    """Record what decides the last digits of every number, and say when it changes."""
+    import torch
+
+    precision = "bfloat16" if training.bfloat16 else "float32"
+    if training.device.name != "cpu":
+        recorder.update(precision=precision)
+        return
+    before, threads = recorder.status.threads, torch.get_num_threads()
+    if training.step and before not in (None, threads):
+        recorder.say(
+            f"It was trained with {before} threads until now, and goes on with {threads}: from "
+            "here on numbers may differ in their last digits from an uninterrupted run."
+        )
+    recorder.update(precision=precision, threads=threads)
 
 
 def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:

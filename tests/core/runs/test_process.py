@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
 
@@ -79,6 +80,7 @@ def test_a_run_leaves_its_curves_weights_pictures_and_log(whole: Run) -> None:
     assert status.best_epoch in (1, 2)
     assert status.device.startswith("CPU")
     assert status.device_reason
+    assert (status.precision, status.threads) == ("float32", torch.get_num_threads())
     assert status.ended_at is not None
     assert status.seconds > 0
     assert [row["epoch"] for row in whole.metrics().rows] == [1, 2]
@@ -244,6 +246,20 @@ def test_a_stop_while_thresholds_are_chosen_finishes_with_the_default_ones(
     assert run.status().state == "finished"
     assert "default" in run.status().reason
     assert checkpoint.read_config(run.id).tuned_on == ""
+
+
+def test_going_on_with_another_number_of_threads_is_said(tiny: TrainConfig) -> None:
+    run = runs.create(tiny.replace(epochs=50))
+    thread = stop_when(run, lambda: run.status().step > 0)
+    process.train(run)
+    thread.join()
+    assert "last digits" not in run.log()
+    runs.write_status(run, run.status().replace(threads=64))
+    thread = stop_when(run, lambda: run.status().phase == "training")
+    process.train(run, resume=True)
+    thread.join()
+    assert "with 64 threads until now" in run.log()
+    assert "may differ in their last digits" in run.log()
 
 
 def test_resuming_cuts_what_lies_beyond_the_saved_state(tiny: TrainConfig, whole: Run) -> None:
