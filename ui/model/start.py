@@ -132,7 +132,7 @@ def _draw_field(base: Design, name: str) -> str:
 def _refit() -> None:
     """Take the next size that fits, where levels or padding have changed, and say so."""
     state = st.session_state
-    levels = len([one for one in state["net_channels"].split(",") if one.strip()])
+    levels = len([one for one in state["net_widths"].split(",") if one.strip()])
     if not 1 <= levels <= anatomy.MOST_LEVELS:
         return
     padding = state["net_padding"]

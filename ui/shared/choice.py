@@ -43,7 +43,7 @@ def choose(
 def take_over_link(old: str, new: str) -> None:
     """Let links work that were made when a choice had another name in the address."""
     if old in st.query_params:
-        st.query_params.setdefault(new, st.query_params[old])
+        st.session_state.setdefault(new, st.query_params[old])
         del st.query_params[old]
 
 

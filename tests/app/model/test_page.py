@@ -107,9 +107,9 @@ def test_the_page_opens_with_the_paper_and_starts_anew_from_anything(
     names += [start.MODEL + one for one in [*checkpoint.names(), run]]
     assert app.selectbox(key="net_from").options == names
     app.selectbox(key="net_from").select(start.RECIPE + "isbi-valid").run()
-    assert app.text_input(key="net_channels").value == "64, 128, 256, 512, 1024"
+    assert app.text_input(key="net_widths").value == "64, 128, 256, 512, 1024"
     app.selectbox(key="net_from").select(start.MODEL + run).run()
-    assert app.text_input(key="net_channels").value == "1"
+    assert app.text_input(key="net_widths").value == "1"
     assert app.number_input(key="net_height").value == 256
     assert "2 × 256 × 256" in data(app)["html"]
 
@@ -120,7 +120,7 @@ def test_a_size_moves_to_the_next_one_that_fits_when_levels_or_padding_change() 
     assert app.number_input(key="net_height").value == 576
     assert "572 → 576" in texts(app)
     assert not app.error
-    app.text_input(key="net_channels").set_value("4, 8").run()
+    app.text_input(key="net_widths").set_value("4, 8").run()
     assert app.number_input(key="net_height").value == 576
     assert "→" not in texts(app).replace("572 → 388", "")
 
@@ -131,12 +131,12 @@ def test_a_size_moves_to_the_next_one_that_fits_when_levels_or_padding_change() 
         ({"net_height": "571"}, ["Image height", "which leaves 567 on level 1: 556 and 572 fit"]),
         ({"net_height": "100", "net_width": "100"}, ["must be at least 188 for 5 levels"]),
         (
-            {"net_channels": "8,many", "net_in_channels": "0"},
-            ["channels must be a whole number, got 'many'", "Image channels", "at least 1, got 0"],
+            {"net_widths": "8,many", "net_in_channels": "0"},
+            ["widths must be a whole number, got 'many'", "Image channels", "at least 1, got 0"],
         ),
-        ({"net_channels": "8," * 9}, ["at most 8 levels, got 9"]),
-        ({"net_channels": "64,99999"}, ["channels must be at most 4096, got 99999"]),
-        ({"net_channels": " "}, ["channels must name at least one level, got none"]),
+        ({"net_widths": "8," * 9}, ["at most 8 levels, got 9"]),
+        ({"net_widths": "64,99999"}, ["widths must be at most 4096, got 99999"]),
+        ({"net_widths": " "}, ["widths must name at least one level, got none"]),
     ],
 )
 def test_an_impossible_network_is_a_sentence(settings: dict, sentences: list[str]) -> None:
@@ -184,7 +184,7 @@ def test_the_table_and_the_totals_are_those_of_the_network() -> None:
     design = Design(widths=(2, 4), padding="same", norm="batch", height=16, width=16)
     layers = facts._finding_layers(design).result()
     app = open_model(
-        net_channels="2, 4", net_padding="same", net_norm="batch", net_height="16", net_width="16"
+        net_widths="2, 4", net_padding="same", net_norm="batch", net_height="16", net_width="16"
     )
     table = app.dataframe[0].value
     total = sum(layer.parameters for layer in layers)
@@ -196,7 +196,7 @@ def test_the_table_and_the_totals_are_those_of_the_network() -> None:
 
 
 def test_time_and_memory_come_from_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"net_channels": "2, 4", "net_padding": "same", "net_height": "64", "net_width": "64"}
+    small = {"net_widths": "2, 4", "net_padding": "same", "net_height": "64", "net_width": "64"}
     design = Design(widths=(2, 4), padding="same", height=64, width=64)
     monkeypatch.setattr(facts.time, "monotonic", lambda: 0.0)
     facts._measuring(design, 8, 0).result()
@@ -208,10 +208,10 @@ def test_time_and_memory_come_from_a_trial(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_network_goes_to_the_train_page() -> None:
     app = open_model(net_from=start.RECIPE + "isbi-valid")
-    app.text_input(key="net_channels").set_value("8, 16").run()
+    app.text_input(key="net_widths").set_value("8, 16").run()
     app.button(key="net_use").click().run()
     app.switch_page("pages/train.py").run()
-    assert "From the Model page: channels 8,16, padding valid" in texts(app)
+    assert "From the Model page: widths 8,16, padding valid" in texts(app)
 
 
 def test_feature_maps_stand_beside_the_image_and_say_their_size(
@@ -276,3 +276,9 @@ def test_stretching_shows_both_answers_and_calls_one_wrong(
     assert [one["title"] for one in panels][1:] == ["Truth", "Mirrored border, tiles", "Stretched"]
     assert panels[2]["sentence"].startswith("Right: mean IoU 0.")
     assert "the answer for the middle 240 × 240 px" in texts(app)
+
+
+def test_a_link_from_before_the_widths_had_their_name_still_works() -> None:
+    app = open_model(net_channels="4, 8", net_padding="same", net_height="64", net_width="64")
+    assert app.text_input(key="net_widths").value == "4, 8"
+    assert not app.error

@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -42,14 +40,18 @@ def test_every_option_but_the_skipped_has_a_widget_with_its_help(app: AppTest) -
     drawn = {}
     for kind in (app.number_input, app.selectbox, app.text_input, app.toggle):
         drawn |= {widget.key.removeprefix("a-"): widget.help for widget in kind}
-    about = {one.name: one.metadata["help"] for one in fields(TrainConfig) if one.name != "data"}
+    about = {
+        one.name: one.metadata["help"]
+        for one in TrainConfig.options().values()
+        if one.name != "data"
+    }
     assert set(drawn) == set(about)
     assert all(drawn[name].startswith(help) for name, help in about.items())
 
 
 def test_what_is_entered_arrives_in_the_config(app: AppTest) -> None:
     app.number_input(key="a-lr").set_value(0.02)
-    app.text_input(key="a-channels").set_value("8, 16")
+    app.text_input(key="a-widths").set_value("8, 16")
     app.selectbox(key="a-optimizer").set_value("sgd")
     app.toggle(key="a-flip").set_value(False).run()
     expected = TrainConfig.of(epochs=20, lr=0.02, widths=(8, 16), optimizer="sgd", flip=False)
@@ -58,16 +60,16 @@ def test_what_is_entered_arrives_in_the_config(app: AppTest) -> None:
 
 def test_two_bad_values_are_both_named_beside_their_fields(app: AppTest) -> None:
     app.number_input(key="a-epochs").set_value(0)
-    app.text_input(key="a-channels").set_value("8, many").run()
+    app.text_input(key="a-widths").set_value("8, many").run()
     entry = app.session_state["entry"]
     assert entry.config is None
     assert entry.reasons == {
         "epochs": "epochs must be at least 1, got 0",
-        "channels": "channels must be a whole number, got 'many'",
+        "widths": "widths must be a whole number, got 'many'",
     }
     assert {caption.value for caption in app.caption} >= {
         ":red[epochs must be at least 1, got 0]",
-        ":red[channels must be a whole number, got 'many']",
+        ":red[widths must be a whole number, got 'many']",
     }
 
 
@@ -119,7 +121,7 @@ def test_changes_are_what_the_command_line_needs() -> None:
     base = TrainConfig()
     config = base.replace(lr=3e-4, widths=(8, 16), flip=False)
     assignments = forms.changes(config, base)
-    assert sorted(assignments) == ["channels=8,16", "flip=False", "lr=0.0003"]
+    assert sorted(assignments) == ["flip=False", "lr=0.0003", "widths=8,16"]
     assert base.with_text(assignments) == config
 
 

@@ -45,9 +45,9 @@ def field(app: AppTest, name: str, form: str = "new-quick-synthetic-nuclei") -> 
 
 
 def test_the_form_starts_from_what_was_offered_and_the_command_holds_it() -> None:
-    app = open_with({"elastic": 2, "flip": False, "channels": (8, 16), "schedule": "poly"})
+    app = open_with({"elastic": 2, "flip": False, "widths": (8, 16), "schedule": "poly"})
     assert app.selectbox(key="data-quick").value == "synthetic-nuclei"
-    assert "From Augmentation: elastic 2, flip off, channels 8,16, schedule poly" in texts(app)
+    assert "From Augmentation: elastic 2, flip off, widths 8,16, schedule poly" in texts(app)
     words = shlex.split(app.code[0].value)
     config, _ = train.configure(main.build_parser().parse_args(words[3:]))
     assert config == QUICK.replace(elastic=2.0, flip=False, widths=(8, 16), schedule="poly")

@@ -164,7 +164,7 @@ def test_the_command_gives_the_settings_that_the_form_shows(data: str) -> None:
     app = open_train()
     app.selectbox(key="data-quick").set_value(data).run()
     app.number_input(key=f"new-quick-{data}-lr").set_value(0.01)
-    app.text_input(key=f"new-quick-{data}-channels").set_value("8, 16").run()
+    app.text_input(key=f"new-quick-{data}-widths").set_value("8, 16").run()
     words = shlex.split(app.code[0].value)
     assert words[:4] == ["python", "-m", "unet_core", "train"]
     config, _ = train.configure(main.build_parser().parse_args(words[3:]))

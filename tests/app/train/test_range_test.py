@@ -81,7 +81,7 @@ def test_the_command_holds_what_a_test_can_see_and_no_more() -> None:
     words = range_test.words("quick", QUICK, config)
     assert words == [
         "lr-test", "--preset", "quick", "--data", "synthetic-nuclei",
-        "--set", "channels=8,16", "--set", "batch_size=4",
+        "--set", "widths=8,16", "--set", "batch_size=4",
     ]  # fmt: skip
     tested, _ = train.configure(main.build_parser().parse_args(words))
     assert tested == QUICK.replace(widths=(8, 16), batch_size=4)
