@@ -1,4 +1,4 @@
 """What everything else stands on: settings, records on disk, caches, devices, faults.
 
-Nothing here knows an image or a network.
+Nothing here reads an image or runs a network.
 """

@@ -103,15 +103,11 @@ def _run_to_train(arguments: argparse.Namespace) -> Run:
 def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     """The settings of a preset with the changes asked for, checked against the data."""
     from unet_core.data import datasets
+    from unet_core.runs import recipes
 
-    config, note = presets.preset(arguments.preset).config, ""
     wanted = [text for text in arguments.set if text.partition("=")[0].strip() == "data"]
     name = wanted[-1].partition("=")[2].strip() if wanted else arguments.data
-    if name:
-        has_classes = datasets.info(name).labels == "classes"
-        config, note = presets.move(config, name, has_classes=has_classes)
-    elif arguments.preset == "quick":
-        config, note = presets.fall_back(config, datasets.available())
+    config, note = recipes.choose(arguments.preset, name or "")
     config = config.with_text(arguments.set)
     datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
     return config, note

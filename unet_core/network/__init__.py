@@ -1,4 +1,4 @@
-"""The U-Net: the network itself, its anatomy and costs, and trained ones on disk.
+"""The U-Net: the network itself, its anatomy and costs, its features, and trained ones on disk.
 
-How images go through it stands in `predict`, how it learns in `training`.
+How raw pixels become probabilities stands in `predict`, how it learns in `training`.
 """

@@ -52,8 +52,9 @@ CONSTANT = "All pixels of this image have one value: there is nothing to find."
 
 
 def is_constant(pixels_HW: np.ndarray) -> bool:
-    """Whether all pixels have one value, so that there is nothing to find."""
-    return bool(pixels_HW.size) and bool((pixels_HW == pixels_HW.flat[0]).all())
+    """Whether this is a grey image whose pixels have one value, so that nothing is to be found."""
+    is_grey = pixels_HW.ndim == 2 and pixels_HW.size > 0
+    return is_grey and bool((pixels_HW == pixels_HW.flat[0]).all())
 
 
 def predict(

@@ -53,8 +53,10 @@ def predict(
     Raises ValueError for an array that is no finite grey picture, an impossible scale, number
     of rotations, window or tile, and for a window together with rotations.
     """
-    if pixels_HW.ndim != 2 or pixels_HW.size == 0:
-        raise ValueError(f"pixels must be a grey image [H, W], got shape {pixels_HW.shape}")
+    if pixels_HW.ndim != 2 or pixels_HW.size == 0 or pixels_HW.dtype.kind not in "buif":
+        raise ValueError(
+            f"pixels must be a grey image [H, W], got shape {pixels_HW.shape} of {pixels_HW.dtype}"
+        )
     if not np.isfinite(pixels_HW).all():
         raise ValueError("pixels must be finite: replace NaN and infinite values first")
     if not SCALES[0] <= scale <= SCALES[1]:

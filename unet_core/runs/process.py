@@ -17,7 +17,7 @@ from unet_core.runs.runs import Run, Status
 from unet_core.runs.stopping import Stop, Stopped
 
 if TYPE_CHECKING:
-    from unet_core.training.trainer import Training
+    from unet_core.training.trainer import Event, Training
 
 PATIENCE_SECONDS = 5.0  # readers and starters hold the lock for a moment only
 
@@ -32,12 +32,17 @@ class Outcome:
 
 
 def train(
-    run: Run, *, resume: bool = False, report: Callable[[str], None] | None = None
+    run: Run,
+    *,
+    resume: bool = False,
+    report: Callable[[str], None] | None = None,
+    on_event: Callable[["Event"], None] | None = None,
 ) -> Outcome:
     """Train a run to its end in this process, writing its directory as it goes.
 
     Failures end in the run's status and log, and in the outcome; `report` is told what the log is
-    told. Raises ValueError when another process trains the run, or there is nothing to do.
+    told, `on_event` every event of the training. Raises ValueError when another process trains the
+    run, or there is nothing to do.
     """
     epochs = run.config.optimisation.epochs
     lock = FileLock(run.path / "lock", thread_local=False)
@@ -56,11 +61,18 @@ def train(
         recorder = Recorder(run, status.replace(epochs=epochs), report)
         stop = Stop(run.path / "stop")
         with stop.listening():
-            error = _work(run, recorder, stop, resume=resume)
+            error = _work(run, recorder, stop, resume=resume, on_event=on_event)
     return Outcome(status=recorder.status, error=error, was_signalled=stop.signal is not None)
 
 
-def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseException | None:
+def _work(
+    run: Run,
+    recorder: Recorder,
+    stop: Stop,
+    *,
+    resume: bool,
+    on_event: Callable[["Event"], None] | None,
+) -> BaseException | None:
     """Everything that happens under the run's lock; returns what went wrong."""
     turn = None
     try:
@@ -82,7 +94,7 @@ def _work(run: Run, recorder: Recorder, stop: Stop, *, resume: bool) -> BaseExce
             training = _prepare(run, recorder, resume=resume)
         try:
             with stop.interrupting_steps(training.network):
-                _follow(training, recorder, stop)
+                _follow(training, recorder, stop, on_event)
         except Stopped:
             if training.step:
                 recorder.update(phase="stopping")
@@ -146,7 +158,12 @@ def _note_arithmetic(training: "Training", recorder: Recorder) -> None:
     recorder.update(precision=precision, threads=threads)
 
 
-def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
+def _follow(
+    training: "Training",
+    recorder: Recorder,
+    stop: Stop,
+    on_event: Callable[["Event"], None] | None,
+) -> None:
     """Write down every event until the training ends; Stopped before when asked."""
     from unet_core.training.trainer import Checking, Epoch, Step
 
@@ -160,6 +177,8 @@ def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
             recorder.add_checking(event)
         elif isinstance(event, Epoch):
             recorder.add_epoch(event, training)
+        if on_event is not None:
+            on_event(event)
         if stop.is_asked():
             raise Stopped
 
@@ -167,7 +186,7 @@ def _follow(training: "Training", recorder: Recorder, stop: Stop) -> None:
 def _give_way() -> None:
     """Leave the CPU to the interface first, when a page has started this process."""
     if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
-        os.nice(5)
+        os.nice(max(0, 5 - os.nice(0)))  # a notebook's kernel may train several times
 
 
 def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:

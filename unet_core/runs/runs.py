@@ -16,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -26,6 +26,9 @@ from unet_core.base.records import Cursor, Rows, is_held, read_rows, write_json
 from unet_core.data import catalogue
 from unet_core.runs import slots
 from unet_core.runs.status import Status, read_config, read_status, store_status
+
+if TYPE_CHECKING:  # a run is read without torch
+    from unet_core.predict.model import Model
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,12 @@ class Run:
     def has_weights(self) -> bool:
         """Whether it can segment already."""
         return (self.path / "best.safetensors").is_file()
+
+    def load(self, *, device: str = "auto") -> "Model":
+        """The network with its best weights, ready to segment; ValueError while there are none."""
+        from unet_core.predict import model
+
+        return model.load(self.path, device=device)
 
     def steps(self, cursor: Cursor | None = None) -> Rows:
         """The live curve, about one row a second; only what is new after a cursor."""

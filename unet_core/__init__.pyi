@@ -1,0 +1,22 @@
+# Read by type checkers, and by lazy_loader when the package is imported.
+from .base.config import Segmentation as Segmentation
+from .base.config import TrainConfig as TrainConfig
+from .data import datasets as datasets
+from .imaging.formats import Image as Image
+from .imaging.formats import read_image as read_image
+from .imaging.instances import components as components
+from .imaging.instances import watershed as watershed
+from .imaging.stacks import take_plane as take_plane
+from .imaging.weight_map import weight_map as weight_map
+from .network.model import UNet as UNet
+from .predict.model import Model as Model
+from .predict.model import load as load
+from .runs.recipes import train as train
+from .scoring.matching import Counts as Counts
+from .scoring.matching import iou_matrix as iou_matrix
+from .scoring.matching import match as match
+from .training.trainer import Epoch as Epoch
+from .training.trainer import Step as Step
+from .training.validator import Checking as Checking
+
+__version__: str

@@ -1,0 +1,2 @@
+# Only this one is offered: `unet_core.datasets` is this module.
+from . import datasets as datasets

@@ -1,0 +1,65 @@
+"""From the name of a recipe to its settings on a data set, and to a run in this process."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from unet_core.base.config import TrainConfig
+from unet_core.data import datasets
+from unet_core.runs import process, runs
+from unet_core.runs.runs import Run
+from unet_core.training import presets
+
+if TYPE_CHECKING:
+    from unet_core.training.trainer import Event
+
+
+def choose(preset: str, data: str = "") -> tuple[TrainConfig, str]:
+    """The settings of a recipe on a data set, and a note on what had to change for it.
+
+    Without a name the set is the recipe's own; only `quick`, made for a first minute, takes
+    synthetic nuclei where its own is not downloaded. Raises ValueError for an unknown name.
+    """
+    config = presets.preset(preset).config
+    if data:
+        has_classes = datasets.info(data).labels == "classes"
+        return presets.move(config, data, has_classes=has_classes)
+    if preset == "quick":
+        return presets.fall_back(config, datasets.available())
+    return config, ""
+
+
+def train(
+    preset: str = "quick",
+    data: str = "",
+    *,
+    on_event: Callable[["Event"], None] | None = None,
+    report: Callable[[str], None] | None = print,
+    **settings: Any,
+) -> Run:
+    """Train a new run to its end in this process, as the command `train` does; gives the run.
+
+    Its `load()` is the trained model, `metrics().rows` the curve. Ctrl-C, or the Stop button of a
+    notebook, ends it and keeps the weights: then `status().state` is "stopped".
+
+    Args:
+        preset: the recipe.
+        data: the data set; empty takes the recipe's own (see `choose`).
+        on_event: is called with each `Step`, `Checking` and `Epoch`.
+        report: takes the lines of the log; None is silent.
+        settings: what to change, by the names in `TrainConfig`, such as `epochs=5`.
+
+    Raises:
+        ValueError: an unknown name, an impossible value, or data that are not there.
+        Exception: whatever ended the training; the run and its log stay.
+    """
+    config, note = choose(preset, data)
+    lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
+    config = config.replace(**settings | lists)
+    datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
+    if note and report is not None:
+        report(note)
+    run = runs.create(config, preset=preset, note=note)
+    outcome = process.train(run, report=report, on_event=on_event)
+    if outcome.error is not None:
+        raise outcome.error
+    return run
