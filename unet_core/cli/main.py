@@ -1,5 +1,7 @@
 """``python -m unet_core <command>``: what the pages do, for scripts and clusters.
 
+An installation has it as ``unet-workbench``, too.
+
 Exit codes: 0 done; 2 a mistake of the caller; 3 the surroundings (offline, disk full); 130
 interrupted; 1 a bug. A mistake is one line on stderr.
 """
@@ -20,6 +22,7 @@ from unet_core.cli import data, evaluate, range_test, segment, train, tune
 from unet_core.cli.parser import MISTAKE, Parser, join_negative_numbers
 
 SURROUNDINGS = 3
+COMMAND = "unet-workbench"  # what an installation calls it
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -64,7 +67,7 @@ def _report(error: BaseException) -> int:
 def build_parser() -> Parser:
     """Every command with its options and help."""
     parser = Parser(
-        prog="python -m unet_core",
+        prog=COMMAND if Path(sys.argv[0]).stem == COMMAND else "python -m unet_core",
         description="Browse microscopy data, train U-Nets, segment images and score the result.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
