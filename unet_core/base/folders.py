@@ -1,6 +1,7 @@
 """Where things lie on this machine."""
 
 import os
+import re
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -14,3 +15,8 @@ SHIPPED = next(
 def runs() -> Path:
     """Where runs live: ``$UNET_RUNS``, else ``./runs``."""
     return Path(os.environ.get("UNET_RUNS") or "runs")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of something in a folder: no path, nothing hidden or too long."""
+    return re.fullmatch(r"[\w-][\w.-]*", text) is not None and len(text.encode()) < 256

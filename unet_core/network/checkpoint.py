@@ -54,6 +54,17 @@ def find(name: str | os.PathLike[str]) -> Path:
     )
 
 
+def named(name: str) -> Path:
+    """The file of a shipped checkpoint or of a run, by its name alone.
+
+    For names that come from links: a path leads nowhere, and nothing is opened. Raises ValueError
+    when there is no such model, or a run has no weights yet.
+    """
+    if not folders.is_name(name) or not (name in names() or (folders.runs() / name).is_dir()):
+        raise ValueError(f"there is no model {name!r} here")
+    return find(name)
+
+
 def card(name: str) -> dict[str, Any] | None:
     """What is told about a shipped checkpoint (scores, command, data), or None without a card."""
     try:

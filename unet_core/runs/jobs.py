@@ -184,7 +184,9 @@ def folder() -> Path:
 def list_jobs(kind: str | None = None) -> list[Job]:
     """Every job, or those of a kind, the newest first."""
     try:
-        found = [Job(path) for path in folder().iterdir() if _is_name(path.name) and path.is_dir()]
+        found = [
+            Job(path) for path in folder().iterdir() if folders.is_name(path.name) and path.is_dir()
+        ]
     except OSError:
         return []
     chosen = [job for job in found if kind is None or job.kind == kind]
@@ -193,7 +195,7 @@ def list_jobs(kind: str | None = None) -> list[Job]:
 
 def find(job_id: str) -> Job:
     """The job of that name; ValueError when there is none."""
-    if not _is_name(job_id) or not (folder() / job_id).is_dir():
+    if not folders.is_name(job_id) or not (folder() / job_id).is_dir():
         raise ValueError(f"there is no job {job_id!r} in {folder()}")
     return Job(folder() / job_id)
 
@@ -249,10 +251,6 @@ def _drop_old() -> None:
     for job in ended[KEPT:]:
         with contextlib.suppress(ValueError, OSError):
             job.delete()
-
-
-def _is_name(text: str) -> bool:
-    return re.fullmatch(r"\w[\w-]*", text) is not None
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -165,8 +165,7 @@ def list_runs() -> list[Run]:
 
 def find(run_id: str) -> Run:
     """The run of that name; ValueError when there is none."""
-    is_name = re.fullmatch(r"[\w-][\w.-]*", run_id) is not None
-    if not is_name or not (folders.runs() / run_id).is_dir():
+    if not folders.is_name(run_id) or not (folders.runs() / run_id).is_dir():
         raise ValueError(f"there is no run {run_id!r} in {folders.runs()}")
     return Run(folders.runs() / run_id)
 

@@ -82,6 +82,21 @@ def test_an_unknown_model_is_refused_with_what_there_is(name: str) -> None:
         checkpoint.find(name)
 
 
+def test_by_name_alone_no_path_leads_anywhere(
+    saved: tuple[Path, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs" / "mine"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").write_bytes(saved[0].read_bytes())
+    monkeypatch.setenv("UNET_RUNS", str(run.parent))
+    assert checkpoint.named("mine") == run / "best.safetensors"
+    assert checkpoint.named("nuclei").parent == folders.SHIPPED
+    paths = (str(saved[0]), "../net.safetensors", "mine/../mine", "..", "mine/")
+    for name in (*paths, "", "mine\n", "gone", "ä" * 200):
+        with pytest.raises(ValueError, match=r"there is no model .* here"):
+            checkpoint.named(name)
+
+
 def test_wrong_files_are_refused_in_one_sentence(
     tmp_path: Path, saved: tuple[Path, Trained]
 ) -> None:
