@@ -5,6 +5,7 @@ import streamlit as st
 from ui.data import augmentation, download, generator, sample, statistics, weights
 from ui.shared import cache, page
 from ui.shared.choice import choose, set_names, tell_empty
+from ui.shared.words import plain
 from unet_core.data import datasets, shapes
 from unet_core.data.catalogue import DataSet
 
@@ -112,7 +113,9 @@ def show_card(about: DataSet, split: str, sample: str, index: int) -> None:
         else:
             st.image(picture, width="stretch", alt="")
         short = sample if len(sample) <= 20 else f"{sample[:12]}…"
-        st.button(short, key=f"open-{index}", type="tertiary", on_click=open_sample, args=(sample,))
+        st.button(
+            plain(short), key=f"open-{index}", type="tertiary", on_click=open_sample, args=(sample,)
+        )
 
 
 def show_set(about: DataSet, split: str, scheme: str) -> None:
@@ -150,10 +153,12 @@ with page.guard():
     with row:
         about = choose_set()
     if not datasets.is_available(about.name):
-        st.markdown(f"**{about.title}.** {about.sentence}")
+        st.markdown(f"**{plain(about.title)}.** {about.sentence}")
         download.show(about)
     else:
         with row:
             split, scheme = choose_split(about)
-            st.caption(f"**{about.title}.** {about.sentence}", help=f"Licence: {about.licence}")
+            st.caption(
+                f"**{plain(about.title)}.** {about.sentence}", help=f"Licence: {about.licence}"
+            )
         show_set(about, split, scheme)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui.data import jobs
 from ui.shared import page
+from ui.shared.words import hide_folders
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 
@@ -25,8 +26,8 @@ def show(about: DataSet) -> None:
             _show_start(about, job)
         if not (job and job.error):  # whose sentence says the same
             st.caption(
-                f"Without a connection: put {about.by_hand} into the folder "
-                f"`{(datasets.root() / about.name).resolve()}` and reload this page."
+                f"Without a connection: put {about.by_hand} into the folder `{about.name}` "
+                "of the data folder (`UNET_DATA`, else `data`) and reload this page."
             )
 
 
@@ -60,7 +61,7 @@ def _show_failure(error: Exception) -> None:
 
     if not isinstance(error, DownloadError):
         raise error
-    st.error(f"{error}.", icon=":material/cloud_off:")
+    st.error(hide_folders(f"{error}."), icon=":material/cloud_off:")
 
 
 def start(name: str) -> None:

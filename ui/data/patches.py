@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui.data import sample
 from ui.shared import forms, page, pictures, viewer
+from ui.shared.words import plain
 from unet_core.data import datasets, patch_set, patches
 from unet_core.data.catalogue import DataSet
 from unet_core.data.patches import FLIPS, Patches
@@ -101,7 +102,7 @@ def _show_image(own: DataSet, found: datasets.Sample, number: int, cut: Patches)
             key="patch_places",
             revision=f"{shape}",
         )
-        st.caption(f"{len(places)} places in {found.name}")
+        st.caption(f"{len(places)} places in {plain(found.name)}")
     with what:
         pairs = patch_set.cut_pairs(found, number, cut)
         shown = [pair for pair, _ in zip(pairs, range(SHOWN), strict=False)]

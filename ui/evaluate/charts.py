@@ -1,5 +1,6 @@
 """Plotly figures of evaluations. Documents and tables come in, a figure comes out."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,7 +77,7 @@ def per_image(
         y=table[y],
         mode="markers",
         marker={"color": BLUE, "size": 8, "opacity": 0.65},
-        customdata=table["name"],
+        customdata=table["name"].map(html.escape),
         hovertemplate="%{customdata}<br>" + f"{x_label}: %{{x:.4g}}<br>{y_label}: %{{y:.3f}}"
         "<extra></extra>",
     )
@@ -194,7 +195,7 @@ def classes(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         values = [row.get(key) for row in rows]
         fig.add_bar(
             x=values,
-            y=[row["name"] for row in rows],
+            y=[html.escape(row["name"]) for row in rows],  # Plotly draws tags, links too
             name=name,
             orientation="h",
             marker={"color": colour},

@@ -42,8 +42,8 @@ def show(job_id: str, results: Mapping[str, Show]) -> None:
         job = jobs.find(job_id)
     except ValueError:
         st.warning(
-            f"There is no evaluation `{job_id[:80]}`: it was deleted, or the link is incomplete. "
-            "Its figures come back when it is started again.",
+            f"There is no evaluation “{words.plain(job_id[:80])}”: it was deleted, or the link is "
+            "incomplete. Its figures come back when it is started again.",
             icon=":material/link_off:",
         )
         st.button(ALL, on_click=leave, key="leave")
@@ -81,7 +81,7 @@ def _show_head(job: Job, status: JobStatus) -> None:
     ):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             st.button(ALL, on_click=leave, key="leave")
-            st.subheader(job.title or job.id, width="content", anchor=False)
+            st.subheader(words.plain(job.title or job.id), width="content", anchor=False)
             states.badge(status.state)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             with st.popover("The same as a command", icon=":material/terminal:", type="tertiary"):
@@ -123,7 +123,7 @@ def _show_bad_end(job: Job, status: JobStatus) -> None:
             start(job.kind, job.words, title=job.title, token=token)
     if log := job.log().strip():
         with st.expander("Log"):
-            st.code(log[-4000:], language=None, wrap_lines=True)
+            st.code(words.hide_folders(log[-4000:]), language=None, wrap_lines=True)
 
 
 def show_recent(kind: str, headline: Callable[[dict[str, Any]], str]) -> None:

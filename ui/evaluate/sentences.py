@@ -111,7 +111,7 @@ def are_test_images(config: ModelConfig, data: str, split: str, scheme: str) -> 
 def tuned_on_test(tuned_on: str) -> str:
     """The loud sentence about thresholds that test images have chosen."""
     return (
-        f"The thresholds were chosen on **{tuned_on}**. Scores on those images are too good and "
+        f"The thresholds were chosen on {tuned_on}. Scores on those images are too good and "
         "are no measurement: do not report them."
     )
 

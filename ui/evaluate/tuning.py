@@ -11,7 +11,7 @@ from ui.evaluate import charts, images, jobs, sentences
 from ui.evaluate.result import offer
 from ui.evaluate.sentences import AVERAGES, MEASURES
 from ui.shared import forms, html, page
-from ui.shared.words import number
+from ui.shared.words import number, plain
 from unet_core.data import datasets
 from unet_core.network import checkpoint
 from unet_core.predict.recipe import MARK
@@ -45,17 +45,17 @@ def show(job: Job, document: Document) -> None:
 
 
 def _say_first(document: Document) -> None:
-    text = f"Tuned on {document['tuned_on']}"
+    text = f"Tuned on {plain(document['tuned_on'])}"
     if document["on_test"]:
-        st.error(sentences.tuned_on_test(document["tuned_on"]), icon=":material/block:")
+        st.error(plain(sentences.tuned_on_test(document["tuned_on"])), icon=":material/block:")
     else:
         st.caption(text + (" · averaged over flips and rotations" if document["flips"] else ""))
     for note in document["notes"]:
         if not document["on_test"] or "Test images" not in note:
-            st.warning(note, icon=":material/info:")
+            st.warning(plain(note), icon=":material/info:")
     if document["stored"]:
         st.success(
-            f"These settings are stored in {document['model']}: Segment, Evaluate and the "
+            f"These settings are stored in {plain(document['model'])}: Segment, Evaluate and the "
             "command line start from them.",
             icon=":material/check:",
         )

@@ -10,6 +10,7 @@ from ui.segment.result import Result
 from ui.shared import html, pictures, viewer
 from ui.shared.uploads import Chosen
 from ui.shared.viewer import Panel
+from ui.shared.words import plain
 from unet_core.imaging import class_map, metrics, overlay
 from unet_core.imaging.class_map import ClassMap
 
@@ -20,7 +21,7 @@ def show(result: Result, base: bytes, look: Look, revision: str) -> None:
     assert found is not None  # the view is offered only then
     count = len(found.names)
     if reason := disagreement(result.chosen, found):
-        st.caption(f":material/info: {reason}")
+        st.caption(f":material/info: {plain(reason)}")
         true = None
     st.html(legend(found, true))
     number_HW = overlay.number_classes(pictures.fit(found.classes_HW), count - 1)

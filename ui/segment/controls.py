@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui.shared import forms
 from ui.shared.models import Model
+from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
 from unet_core.scoring import matching
@@ -44,7 +45,7 @@ def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
         help="IoU is the overlap of a found and a true object, divided by their area together. "
         "From this value on, the two count as the same object.",
     )
-    st.caption(describe(model.config))
+    st.caption(plain(describe(model.config)))
     return options, iou
 
 
@@ -80,7 +81,7 @@ def _draw_setting(name: str, value: object, idle: str) -> object:
 
 def _where_tuned(config: ModelConfig) -> str:
     if config.tuned_on:
-        return f"The settings with the best score on {config.tuned_on}."
+        return f"The settings with the best score on {plain(config.tuned_on)}."
     return "Nobody has tuned this model's settings: these are the usual ones."
 
 

@@ -9,7 +9,7 @@ from unet_core.runs.jobs import JobStatus
 def show_progress(status: JobStatus) -> None:
     """What is being done, how much of it, and for how long."""
     doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
-    st.progress(status.share, text=f"{doing} … {words.duration(status.seconds)}")
+    st.progress(status.share, text=f"{words.plain(doing)} … {words.duration(status.seconds)}")
 
 
 def tell_bad_end(status: JobStatus, *, missing: str) -> None:
@@ -23,4 +23,5 @@ def tell_bad_end(status: JobStatus, *, missing: str) -> None:
             icon=states.ICONS["lost"],
         )
     else:
-        st.error(f"It failed: {status.reason.rstrip('.')}.", icon=states.ICONS["failed"])
+        reason = words.plain(status.reason.rstrip("."))
+        st.error(f"It failed: {reason}.", icon=states.ICONS["failed"])

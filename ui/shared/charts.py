@@ -3,6 +3,7 @@
 Curves that grow while one looks at them are in curves.py.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -104,7 +105,7 @@ def shares(shares_by_split: Mapping[str, Mapping[str, float]], *, height: int = 
         percent = [100 * share for share in share_of.values()]
         fig.add_bar(
             x=percent,
-            y=list(share_of),
+            y=[html.escape(name) for name in share_of],  # Plotly draws tags, links too
             name=name,
             orientation="h",
             marker={"color": SERIES[place % len(SERIES)]},

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from ui.shared.words import plain
 from unet_core.base.settings import Settings
 
 S = TypeVar("S", bound=Settings)
@@ -67,7 +68,7 @@ class Entry(Generic[S]):
     @property
     def sentences(self) -> list[str]:
         """The reasons as shown to a person, each with the field's label in front."""
-        return [f"**{label(name)}**: {reason}." for name, reason in self.reasons.items()]
+        return [f"**{label(name)}**: {plain(reason)}." for name, reason in self.reasons.items()]
 
 
 def label(name: str) -> str:
@@ -221,7 +222,7 @@ def _draw_group(
                     idle=idle.get(about.name, ""),
                 )
                 if about.name in entry.reasons:
-                    st.caption(f":red[{entry.reasons[about.name]}]")
+                    st.caption(f":red[{plain(entry.reasons[about.name])}]")
     if switches:
         with st.container(horizontal=True, gap="medium"):
             for about in switches:
@@ -233,7 +234,7 @@ def _draw_group(
                 )
         for about in switches:
             if about.name in entry.reasons:
-                st.caption(f":red[{entry.reasons[about.name]}]")
+                st.caption(f":red[{plain(entry.reasons[about.name])}]")
 
 
 def draw_field(

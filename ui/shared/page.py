@@ -17,6 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.shared.words import plain
 from unet_core.base import device, faults
 
 UI = Path(__file__).resolve().parents[1]
@@ -107,10 +108,10 @@ def guard() -> Iterator[None]:
     except OSError as error:
         _log.exception("the surroundings failed")
         where = f" ({error.filename})" if error.filename else ""
-        st.error(f"The computer could not do this: {error.strerror or error}{where}.")
+        st.error(plain(f"The computer could not do this: {error.strerror or error}{where}."))
     except Exception as error:
         if faults.is_deliberate(error, UI, FOLDER):
-            st.error(str(error), icon=":material/info:")
+            st.error(plain(str(error)), icon=":material/info:")
             return
         code = secrets.token_hex(3)
         _log.exception("error %s", code)

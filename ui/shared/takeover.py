@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from ui.shared import forms
+from ui.shared.words import plain
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
 
@@ -111,7 +112,7 @@ def show(key: str, *, base: TrainConfig) -> None:
         ):
             new = {name: value for name, value in held.items() if value != base.get(name)}
             text = describe(new) or "the same values as the recipe's"
-            st.markdown(f":material/input: From {one.source}: {text}", width="content")
+            st.markdown(f":material/input: From {one.source}: {plain(text)}", width="content")
             st.button(
                 "Drop",
                 icon=":material/close:",

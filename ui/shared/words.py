@@ -1,6 +1,16 @@
-"""Numbers, amounts and times as people read them."""
+"""Numbers, amounts and times as people read them, and text that somebody else has written."""
+
+import re
 
 import pandas as pd
+
+# What Markdown reads; a round bracket means nothing without a square one, nor _ inside a word.
+_MARKS = re.compile(r"[\\`*\[\]<>$~#&|!]|(?<![^\W_])_|_(?![^\W_])")
+# What Streamlit reads as a link, an icon, a colour, an arrow or a list, even behind a backslash.
+_SIGNS = re.compile(r"(?:[:@]|\bwww)(?=\S)|(?<!\S)[-<>~](?=[-=>])|^(?=[-+]|\d+[.)])", re.I)
+_JOINER = "\u2060"  # of no width: it parts the sign
+# The folders of a path from the root, which is neither a fraction nor a link.
+_FOLDERS = re.compile(r"(?<![\w./:\\])(?:/|[A-Za-z]:[/\\]|\\\\)(?:[^/\\\s'\"]+[/\\])+")
 
 
 def number(value: float | None, form: str = "{:.3f}") -> str:
@@ -42,3 +52,18 @@ def about(seconds: float) -> str:
     if seconds < 36_000:
         return f"about {seconds / 3600:.1f} h"
     return f"about {round(seconds / 3600)} h"
+
+
+def plain(text: str) -> str:
+    """Text from a link, a file or an error, as Markdown that shows just these characters.
+
+    Whoever sends a link writes nothing into a page: no link, icon, colour, formula or picture.
+    Folders are hidden as by `hide_folders`, and lines become one.
+    """
+    text = " ".join(hide_folders(text).split())
+    return _MARKS.sub(r"\\\g<0>", _SIGNS.sub(rf"\g<0>{_JOINER}", text))
+
+
+def hide_folders(text: str) -> str:
+    """Text in which `/home/me/runs/x` is `…/x`: pages do not tell where the server keeps things."""
+    return _FOLDERS.sub("…/", text)

@@ -148,13 +148,12 @@ def _show_card(
     with card:
         takeover.show(choice.form, base=choice.base)
         if left_out:
-            st.warning(
-                f"Not possible with {choice.base.images.data}: {takeover.describe(left_out)}."
-            )
+            text = f"Not possible with {choice.base.images.data}: {takeover.describe(left_out)}."
+            st.warning(words.plain(text))
         for note in choice.notes:
             st.info(note, icon=":material/info:")
         if choice.missing:
-            st.warning(choice.missing, icon=":material/download:")
+            st.warning(words.plain(choice.missing), icon=":material/download:")
             page.link(
                 "data",
                 label="Open the Data page",
@@ -166,7 +165,7 @@ def _show_card(
             st.error(f"Before it can start, correct in the settings below:\n{lines}")
         config = None if choice.missing else entry.config
         if config is not None and (unfit := _why_not_here(config)):
-            st.error(f"Before it can start: {unfit}.")
+            st.error(f"Before it can start: {words.plain(unfit)}.")
             config = None
         _show_costs(config)
         _show_queue()

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.shared import background, forms, page, takeover
+from ui.shared.words import plain
 from ui.train import range_chart
 from unet_core.base import records
 from unet_core.base.config import TrainConfig
@@ -136,7 +137,7 @@ def _show_head(job: Job, status: JobStatus) -> None:
                 type="tertiary",
                 on_click=_close,
             )
-    st.caption(job.title)
+    st.caption(plain(job.title))
 
 
 @page.guard()

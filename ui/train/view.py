@@ -20,7 +20,10 @@ def show(run_id: str) -> None:
     try:
         run = runs.find(run_id)
     except ValueError:
-        st.warning(f"There is no run `{run_id}`: it was deleted, or the link is incomplete.")
+        st.warning(
+            f"There is no run “{words.plain(run_id[:80])}”: it was deleted, or the link is "
+            "incomplete."
+        )
         _leave_button()
         return
     status = run.status()
@@ -47,14 +50,14 @@ def _show_head(run: Run, status: Status) -> None:
     ):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             _leave_button()
-            st.subheader(state.recipe(run), width="content", anchor=False)
+            st.subheader(words.plain(state.recipe(run)), width="content", anchor=False)
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             _show_actions(run, status)
-    data = "" if run.fault else f"{run.config.images.data} · "
+    data = "" if run.fault else f"{words.plain(run.config.images.data)} · "
     device = f" · {status.device}" if status.device else ""
-    st.caption(f"{data}run `{run.id}`{device}")
+    st.caption(f"{data}run {words.plain(run.id)}{device}")
     if status.note:
-        st.caption(f":material/info: {status.note}")
+        st.caption(f":material/info: {words.plain(status.note)}")
 
 
 def _show_actions(run: Run, status: Status) -> None:
@@ -133,13 +136,13 @@ def _show_state(run: Run, status: Status) -> None:
         st.markdown(state.progress(status), width="content")
     if status.state == "queued":
         for line in state.ahead(run, status):
-            st.caption(line)
+            st.caption(words.plain(line))
     else:
         st.progress(state.share(status))
     if status.state in ("failed", "lost"):
-        st.error(_sentence(status, run), icon=states.ICONS[status.state])
+        st.error(words.plain(_sentence(status, run)), icon=states.ICONS[status.state])
     elif status.reason:
-        st.caption(f":material/info: {status.reason}")
+        st.caption(f":material/info: {words.plain(status.reason)}")
 
 
 def _sentence(status: Status, run: Run) -> str:
@@ -249,7 +252,9 @@ def _show_log(run: Run) -> None:
     fold = st.expander("Log", key="log", on_change="rerun")
     if fold.open:
         lines = run.log().splitlines()[-LOG_LINES:]
-        fold.code("\n".join(lines) or "Nothing yet.", language=None, wrap_lines=True)
+        fold.code(
+            words.hide_folders("\n".join(lines)) or "Nothing yet.", language=None, wrap_lines=True
+        )
 
 
 def _show_settings(run: Run) -> None:

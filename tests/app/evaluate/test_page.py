@@ -203,6 +203,8 @@ def test_the_figures_are_those_of_the_command(world: dict[str, Any], model: str)
     figure = charts.pixels_over_threshold(curve)
     assert list(figure.data[0].y) == [row["mean_iou"] for row in curve]
     assert figure.layout.shapes[0].x0 == max(curve, key=lambda row: row["mean_iou"])["threshold"]
+    named = charts.classes([{"name": "<a href='//x'>cell</a>", "iou": 0.5}])
+    assert list(named.data[0].y) == ["&lt;a href=&#x27;//x&#x27;&gt;cell&lt;/a&gt;"]
     assert "Published" not in found  # nobody has measured on these images
     table = next(one.value for one in app.dataframe if "AP pooled" in one.value)
     assert table["AP pooled"].tolist() == [row["ap"] for row in document["pooled"]]

@@ -46,7 +46,7 @@ def test_each_use_of_the_images_has_its_sentence(real_data: Path) -> None:
     assert "was trained on 2 of these 3 images" in mixed
     marked = MEMBRANES.replace(tuned_on="TEST IMAGES of isbi2012 (3, scheme sections)")
     (loud,) = sentences.use_warnings(marked, "isbi2012", "test", "sections")
-    assert "**TEST IMAGES of isbi2012" in loud
+    assert "chosen on TEST IMAGES of isbi2012" in loud
     assert sentences.use_warnings(MEMBRANES, "synthetic-nuclei", "train", "fraction") == []
 
 

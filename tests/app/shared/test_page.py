@@ -19,6 +19,7 @@ def raise_in_guard(kind: str, truth: bytes = b"") -> None:
 
     from ui.shared import page, uploads
     from unet_core.base.config import Segmentation
+    from unet_core.runs import runs
 
     with page.guard():
         if kind == "mistake":
@@ -27,8 +28,10 @@ def raise_in_guard(kind: str, truth: bytes = b"") -> None:
             uploads.read_truth(truth, None, (5, 5))
         if kind == "numpy":
             np.zeros(2) + np.zeros(3)
+        if kind == "link":
+            runs.find("x` [Sign in](https://a.b)")
         if kind == "disk":
-            raise OSError(28, "No space left on device", "runs/x/steps.jsonl")
+            raise OSError(28, "No space left on device", "/home/me/runs/steps.jsonl")
         if kind == "bug":
             raise KeyError("secret detail")
         if kind == "stop":
@@ -56,7 +59,20 @@ def test_a_mistake_that_the_page_itself_finds_is_shown_in_its_own_words() -> Non
 def test_a_full_disk_is_named_with_the_file() -> None:
     text = sentence("disk")
     assert "No space left on device" in text
-    assert "steps.jsonl" in text
+    assert "(…/steps.jsonl)" in text
+
+
+def test_a_sentence_about_a_link_shows_it_plainly_and_tells_no_folder(tmp_path: Path) -> None:
+    assert sentence("link") == "there is no run 'x\\` \\[Sign in\\](https:\u2060//a.b)' in …/runs"
+
+
+@pytest.mark.parametrize(("page", "key"), [("train", "run"), ("evaluate", "job")])
+def test_a_link_to_nothing_writes_nothing_into_the_page(page: str, key: str) -> None:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params[key] = "x` [Sign in](https://a.b)"
+    app.switch_page(f"pages/{page}.py").run()
+    [warning] = app.warning
+    assert "x\\` \\[Sign in\\](https:\u2060//a.b)”: it was deleted" in warning.value
 
 
 @pytest.mark.parametrize(

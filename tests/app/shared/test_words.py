@@ -54,3 +54,33 @@ def test_amounts_and_scores_are_written_one_way() -> None:
         "0.123", "–", "–",
     ]  # fmt: skip
     assert words.number(0.00123, "{:.2g}") == "0.0012"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("threshold must be in (0, 1], got 1.7", r"threshold must be in (0, 1\], got 1.7"),
+        ("x` [Sign in](https://a.b)", "x\\` \\[Sign in\\](https:\u2060//a.b)"),
+        ("min_size __init__ *a*", r"min_size \_\_init\_\_ \*a\*"),
+        (":red[hot] :material/x: :up:", ":\u2060red\\[hot\\] :\u2060material/x: :\u2060up:"),
+        ("$x$ <b> &lt; a|b ~~s~~ # !", r"\$x\$ \<b\> \&lt; a\|b \~\~s\~\~ \# \!"),
+        ("www.a.b me@a.b", "www\u2060.a.b me@\u2060a.b"),
+        ("- one\n\n    two", "\u2060- one two"),
+        ("1. one", "\u20601. one"),
+        ("Place 3: 10 px, 1/2", "Place 3: 10 px, 1/2"),
+    ],
+)  # fmt: skip
+def test_what_somebody_else_wrote_is_shown_as_it_stands(text: str, shown: str) -> None:
+    assert words.plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no run 'x' in /home/me/runs", "no run 'x' in …/runs"),
+        (r"C:\data\cells.tif is empty", "…/cells.tif is empty"),
+        ("half 1/2, train/val/test, https://a.b/c/d", "half 1/2, train/val/test, https://a.b/c/d"),
+    ],
+)
+def test_no_path_of_the_server_is_told(text: str, told: str) -> None:
+    assert words.hide_folders(text) == told
