@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui.shared import page, states
+from ui.shared import cache, page, states
+from ui.shared.words import plain
 from unet_core.data import datasets
 from unet_core.network import checkpoint
 from unet_core.runs import runs
@@ -101,8 +102,8 @@ def show_model(name: str) -> None:
 
 
 def describe_model(name: str) -> str:
-    config = checkpoint.read_config(name)
-    text = f"Trained on {datasets.info(config.train.images.data).title}."
+    config = cache.model_config(name)
+    text = f"Trained on {plain(datasets.info(config.train.images.data).title)}."
     if config.diameter:
         text += f" Typical object: {config.diameter:.0f} pixels across."
     return text
@@ -125,9 +126,9 @@ def show_run(run: runs.Run) -> None:
     status = run.status()
     text = f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}"
     if status.state in ("failed", "lost"):
-        text = f"{status.state.capitalize()}: {status.reason}"
+        text = f"{status.state.capitalize()}: {plain(status.reason)}"
     icon, query = states.ICONS[status.state], {"run": run.id}
-    show_item("train", label=run.id, icon=icon, query=query, text=text)
+    show_item("train", label=plain(run.id), icon=icon, query=query, text=text)
 
 
 page.setup("U-Net Workbench", EXPLANATION)

@@ -7,10 +7,11 @@ from dataclasses import asdict
 import streamlit as st
 
 from ui.segment import controls, input, panels, result
-from ui.shared import cache, html, page, pictures
+from ui.shared import cache, html, models, page, pictures
 from ui.shared.cache import Treatment
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
+from ui.shared.words import plain
 from unet_core.imaging import images
 from unet_core.predict import export
 from unet_core.predict.recipe import Recipe, where_tuned
@@ -139,7 +140,7 @@ def show_workbench(
         with st.spinner("Making objects …") if chosen.pixels_HW.size > LARGE else nullcontext():
             found = result.find(chosen, model, prediction, options, iou)
         for sentence in result.warnings(found, treatment.scale):
-            st.warning(sentence, icon=":material/info:")
+            st.warning(plain(sentence), icon=":material/info:")
         with st.container(gap=None):
             result.show_numbers(found)
         panels.show(found, base, revision=chosen.pixels_sha256)
@@ -158,8 +159,10 @@ page.setup("Segment", EXPLANATION)
 html.shrink_numbers()
 chosen, model, treatment = input.choose()
 for note in chosen.notes if chosen else ():
-    st.caption(f":material/info: {note}")
+    st.caption(f":material/info: {plain(note)}")
 if model is not None:
+    if chosen is not None and (sentence := models.misfit(model.config, chosen.data)):
+        st.caption(f":material/info: {sentence}")
     prediction, base = None, b""
     if chosen is not None:
         with page.guard():

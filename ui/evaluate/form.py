@@ -3,18 +3,18 @@
 Both forms of the page, to evaluate and to tune, begin with the same choice.
 """
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 
 import streamlit as st
 
 from ui.evaluate import jobs, more, sentences
-from ui.shared import models, page
-from ui.shared.choice import choose, tell_empty
-from ui.shared.words import many
+from ui.shared import cache, models, page
+from ui.shared.choice import asked_for, choose, tell_empty
+from ui.shared.words import many, plain
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
-from unet_core.network import checkpoint
 from unet_core.scoring import landscape, matching
 
 SPLIT_HELP = (
@@ -63,8 +63,8 @@ def choose_what(key: str) -> Choice | None:
         return None
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with row:
-        model = choose("Model", names, "model", width=290)
-        config = checkpoint.read_config(model)
+        model = models.choose(asked_for("set"), names, width=290, then=_fit_set)
+        config = cache.model_config(model)
         own_set = config.train.images.data  # its name may carry settings
         sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
         data = choose("Data set", sets, "set", default=own_set, width=190)
@@ -90,10 +90,19 @@ def choose_what(key: str) -> Choice | None:
     return Choice(model, config, data, split, scheme, images)
 
 
+def _fit_set() -> None:
+    """Measure another model on its own set, where the chosen one shows what it has not learnt."""
+    with contextlib.suppress(ValueError):  # the form says it when it reads the model
+        own, chosen = cache.model_config(asked_for("model")).train.data, asked_for("set")
+        if not models.fits(own, chosen):
+            st.session_state["set"] = own
+            st.toast(f"Data set {plain(own)} takes the place of {plain(chosen)}: it fits better.")
+
+
 def _say_how_to_get(data: str) -> None:
     about = datasets.info(data)
     with st.container(border=True):
-        st.markdown(f"**{about.title}** is not on this computer yet.")
+        st.markdown(f"**{plain(about.title)}** is not on this computer yet.")
         link = {"label": "Open the Data page to download it", "icon": ":material/download:"}
         page.link("data", **link, query={"set": data})
 
@@ -136,10 +145,12 @@ def _finish_evaluate(chosen: Choice) -> None:
 
 def _warn(chosen: Choice, problem: str) -> None:
     if problem:
-        st.error(problem)
+        st.error(plain(problem))
         return
-    for sentence in sentences.use_warnings(chosen.config, chosen.data, chosen.split, chosen.scheme):
+    if sentence := models.misfit(chosen.config, chosen.data):
         st.warning(sentence, icon=":material/info:")
+    for sentence in sentences.use_warnings(chosen.config, chosen.data, chosen.split, chosen.scheme):
+        st.warning(plain(sentence), icon=":material/info:")
 
 
 def _start_button(
@@ -159,7 +170,7 @@ def _start_button(
             disabled=not (is_possible and chosen.images),
         )
         count = many(chosen.images, "image")
-        st.caption(f"{count} of {chosen.data} {chosen.split}, scheme {chosen.scheme}")
+        st.caption(f"{count} of {plain(chosen.data)} {chosen.split}, scheme {chosen.scheme}")
     if clicked:
         st.session_state[f"_used-{kind}-token"] = token
         jobs.start(kind, words, title=title, token=token)
@@ -178,8 +189,8 @@ def show_tune() -> None:
 def _finish_tune(chosen: Choice) -> None:
     if datasets.info(chosen.data).labels != "instances":
         st.error(
-            f"{chosen.data} has classes to tell apart and no objects, so there are no thresholds "
-            "to tune: choose another data set."
+            f"{plain(chosen.data)} has classes to tell apart and no objects, so there are no "
+            "thresholds to tune: choose another data set."
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

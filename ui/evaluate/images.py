@@ -7,9 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from ui.evaluate import charts, sentences
-from ui.shared import page, words
+from ui.shared import cache, page, words
 from unet_core.data import datasets
-from unet_core.network import checkpoint
 
 Document = dict[str, Any]
 
@@ -97,7 +96,7 @@ def _remember_row(order: tuple[str, ...]) -> None:
 
 def _can_open(document: Document) -> bool:
     try:
-        checkpoint.find(document["model"])
+        cache.model_config(document["model"])
     except ValueError:
         return False
     return sentences.is_here(document["data"])

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from ui.evaluate import images, ladder, pixels, scores, sentences
-from ui.shared import html, page
-from unet_core.network import checkpoint
+from ui.shared import cache, html, page
+from ui.shared.words import plain
 from unet_core.runs.jobs import Job
 
 Document = dict[str, Any]
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 def show(job: Job, document: Document) -> None:
     """All of a finished evaluation."""
     html.shrink_numbers()
-    st.caption(sentences.settings(document))
+    st.caption(plain(sentences.settings(document)))
     _warn(document)
     parts = _parts(document)
     tabs = st.tabs(list(parts), key="show", bind="query-params")
@@ -51,11 +51,11 @@ def _warn(document: Document) -> None:
     """What is to be known before one believes the figures."""
     tuned_on = document.get("tuned_on") or ""
     try:
-        config = checkpoint.read_config(document["model"])
+        config = cache.model_config(document["model"])
     except ValueError:
         st.caption(
-            f":material/info: The model {document['model']} is no longer there: the figures stay, "
-            "but its images cannot be opened."
+            f":material/info: The model {plain(document['model'])} is no longer there: the figures "
+            "stay, but its images cannot be opened."
         )
         return
     marked = sentences.tuned_on_test(tuned_on)
@@ -66,9 +66,9 @@ def _warn(document: Document) -> None:
         document["scheme"],
     ):
         if sentence == marked:
-            st.error(sentence, icon=":material/block:")
+            st.error(plain(sentence), icon=":material/block:")
         else:
-            st.warning(sentence, icon=":material/info:")
+            st.warning(plain(sentence), icon=":material/info:")
 
 
 def _show_downloads(job: Job, document: Document) -> None:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from ui.model.start import MODEL
 from ui.shared import cache, models, page, pictures, viewer
-from ui.shared.choice import choose, set_names
+from ui.shared.choice import asked_for, choose, set_names
 from ui.shared.uploads import IMAGE_HELP, IMAGE_TYPES, choose_plane
 from unet_core.data import datasets
 from unet_core.imaging import images
-from unet_core.network import anatomy, checkpoint
+from unet_core.network import anatomy
 
 if TYPE_CHECKING:  # it imports torch
     from unet_core.network.features import Features
@@ -43,8 +43,7 @@ def show() -> None:
             return
         row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
         with row:
-            drawn = st.session_state.get("net_from", "").removeprefix(MODEL)
-            model = choose("Model", names, "model", default=drawn, width=250)
+            drawn = asked_for("net_from").removeprefix(MODEL)
             kind = st.segmented_control(
                 "Image",
                 ("Sample", "Upload"),
@@ -54,18 +53,23 @@ def show() -> None:
                 bind="query-params",
             )
         with page.guard():
-            shown = _choose_sample(row) if kind == "Sample" else _choose_upload()
+            own = cache.model_config(drawn).train.data if drawn in names else ""
+            shown = _choose_sample(row, own) if kind == "Sample" else _choose_upload()
             if shown is not None:
+                with row:
+                    data = asked_for("set") if kind == "Sample" else ""
+                    model = models.choose(data, names, prefer=drawn, width=250)
                 _show_model(row, model, shown)
 
 
-def _choose_sample(row: st.delta_generator.DeltaGenerator) -> Shown:
+def _choose_sample(row: st.delta_generator.DeltaGenerator, own: str) -> Shown:
     with row:
-        name = choose("Data set", set_names(datasets.available(), "set"), "set", width=180)
+        sets = set_names(datasets.available(), "set")
+        name = choose("Data set", sets, "set", default=own, width=180)
         splits = list(datasets.info(name).splits)
         split = choose("Split", splits, "split", default="val", width=110)
         names = datasets.sample_names(name, split)
-        sample = choose("Sample", names, "sample", width=230)
+        sample = choose("Sample", names, "sample", width=230, is_quiet=True)
     found = datasets.load(name, split, sample)
     return Shown(found.image_HW, datasets.pixel_hash(found.image_HW), sample)
 
@@ -84,7 +88,7 @@ def _choose_upload() -> Shown | None:
 
 
 def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown) -> None:
-    config = checkpoint.read_config(model)
+    config = cache.model_config(model)
     train = config.train
     blocks = anatomy.shown_blocks(len(train.network.widths))
     with row:

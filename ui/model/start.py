@@ -8,12 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from ui.shared import forms, models, page
+from ui.shared import cache, forms, models, page
 from ui.shared.choice import choose, take_over_link
+from ui.shared.words import plain
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.imaging import targets
-from unet_core.network import anatomy, checkpoint
+from unet_core.network import anatomy
 from unet_core.network.anatomy import Design
 from unet_core.training import presets
 
@@ -89,7 +90,7 @@ def load(start: str) -> Design:
 
 def read_model(start: str) -> ModelConfig:
     """What the model of an option was trained for. Raises ValueError where it cannot be read."""
-    return checkpoint.read_config(start.removeprefix(MODEL))
+    return cache.model_config(start.removeprefix(MODEL))
 
 
 def _start_anew() -> None:
@@ -151,7 +152,7 @@ def _refit() -> None:
 
 def _say_what_to_correct(entry: forms.Entry[Design], entered: dict[str, str]) -> None:
     lines = "\n".join(
-        f"- **{LABELS.get(name, forms.label(name))}**: {reason}."
+        f"- **{LABELS.get(name, forms.label(name))}**: {plain(reason)}."
         for name, reason in entry.reasons.items()
     )
     st.error(f"This network cannot be drawn:\n{lines}", icon=":material/info:")

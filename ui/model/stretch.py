@@ -7,10 +7,9 @@ import streamlit as st
 
 from ui.model.start import MODEL
 from ui.shared import cache, models, page, pictures, viewer
-from ui.shared.choice import choose, set_names
+from ui.shared.choice import asked_for, choose, set_names
 from unet_core.data import datasets
 from unet_core.imaging import images
-from unet_core.network import checkpoint
 
 if TYPE_CHECKING:  # it imports torch
     from unet_core.predict.stretch_demo import Answers
@@ -29,11 +28,7 @@ def show() -> None:
     """Choice of a network with valid convolutions and of an image, and both answers."""
     st.warning(ABOUT, icon=":material/warning:")
     with page.guard():
-        names = [
-            one
-            for one in models.names()
-            if checkpoint.read_config(one).train.network.padding == "valid"
-        ]
+        names = [one for one in models.names() if cache.model_config(one).train.network.padding == "valid"]
         if not names:
             st.markdown(
                 "**There is no network with valid convolutions yet.** The preset *isbi-valid* "
@@ -42,18 +37,20 @@ def show() -> None:
             page.link("train", label="Train a U-Net", icon=page.icon("train"))
             return
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            drawn = st.session_state.get("net_from", "").removeprefix(MODEL)
-            model = choose("Model", names, "stretched", default=drawn, width=250)
-            own = checkpoint.read_config(model).train.images.data
+            drawn = asked_for("net_from").removeprefix(MODEL)
             sets = [
                 one
                 for one in set_names(datasets.available(), "set")
                 if datasets.info(one).labels == "instances"
             ]
+            first = models.default_for(asked_for("set"), models.trained_on(names))
+            own = cache.model_config(drawn if drawn in names else first).train.data
             data = choose("Data set", sets, "set", default=own, width=180)
             splits = [one for one in datasets.info(data).splits if one != "unlabelled"]
             split = choose("Split", splits, "split", default="val", width=110)
-            sample = choose("Sample", datasets.sample_names(data, split), "sample", width=230)
+            samples = datasets.sample_names(data, split)
+            sample = choose("Sample", samples, "sample", width=230, is_quiet=True)
+            model = models.choose(data, names, key="stretched", prefer=drawn, width=250)
         _show_answers(model, datasets.load(data, split, sample))
 
 

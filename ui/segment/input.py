@@ -17,7 +17,6 @@ from ui.shared.uploads import Chosen, choose_upload
 from unet_core.data import datasets
 from unet_core.imaging import images, instances
 from unet_core.imaging.class_map import ClassMap
-from unet_core.network import checkpoint
 from unet_core.predict import export
 from unet_core.predict.recipe import MOST_ROTATIONS, Recipe
 
@@ -43,7 +42,7 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
         with page.guard(), row:
             chosen = _choose_sample()
     with page.guard(), row:
-        model = _choose_model()
+        model = _choose_model(choice.asked_for("set") if kind == "Sample" else "")
         treatment = _choose_treatment(model)
     if kind == "Upload":
         with page.guard():
@@ -59,7 +58,7 @@ def _choose_sample() -> Chosen:
     splits = list(datasets.info(name).splits)
     split = choose_one("Split", splits, "split", default="test", width=130)
     names = datasets.sample_names(name, split)
-    sample = choose_one("Sample", names, "sample", width="stretch")
+    sample = choose_one("Sample", names, "sample", is_quiet=True)
     show_steps(names, sample)
     return load_sample(name, split, sample)
 
@@ -93,18 +92,18 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
     )
 
 
-def _choose_model() -> Model | None:
+def _choose_model(data: str) -> Model | None:
     names = models.names()
     if not names:
         return None
-    name = choose_one("Model", names, "model", width=270, on_change=take_tuned_settings)
-    return Model(name, cache.model_sha256(name), checkpoint.read_config(name))
+    name = models.choose(data, names, then=take_tuned_settings)
+    return Model(name, cache.model_sha256(name), cache.model_config(name))
 
 
 def take_tuned_settings() -> None:
     """Set the controls to what the chosen model was tuned to."""
     with contextlib.suppress(ValueError):  # the page says it when it reads the model
-        config = checkpoint.read_config(st.session_state["model"])
+        config = cache.model_config(st.session_state["model"])
         st.session_state.update(Model("", "", config).tuned.to_dict())
 
 

@@ -12,12 +12,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import streamlit as st
 
 from ui.shared import pictures
+from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.imaging import images
 from unet_core.network import checkpoint
@@ -157,10 +159,25 @@ def uploaded_truth(data: bytes, sha256: str, plane: int | None) -> images.Truth:
 
 def model_sha256(name: str) -> str:
     """The hash of a model's file, read again only when the file has changed."""
-    path = checkpoint.find(name)
+    path = checkpoint.named(name)
+    return shelf("hashes").get(
+        _version(path), lambda: hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def model_config(name: str) -> ModelConfig:
+    """What a model's file says of it, read again only when the file has changed.
+
+    Takes names alone, for they may come from a link. Raises ValueError as `checkpoint.named` and
+    `checkpoint.read_config`.
+    """
+    path = checkpoint.named(name)
+    return shelf("configs").get(_version(path), lambda: checkpoint.read_config(path))
+
+
+def _version(path: Path) -> Hashable:
     about = path.stat()
-    key = (str(path), about.st_mtime_ns, about.st_size)
-    return shelf("hashes").get(key, lambda: hashlib.sha256(path.read_bytes()).hexdigest())
+    return str(path), about.st_mtime_ns, about.st_size
 
 
 def prediction(
@@ -239,9 +256,9 @@ def expected_seconds(n_pixels: float, model_sha256: str, treatment: Treatment) -
 
 
 def _trained(model: str, sha256: str) -> "Trained":
-    shelf_of_models = shelf("models")
+    shelf_of_models, path = shelf("models"), checkpoint.named(model)
     if sha256 in shelf_of_models:
-        return shelf_of_models.get(sha256, lambda: checkpoint.load(model))
-    trained = checkpoint.load(model)
+        return shelf_of_models.get(sha256, lambda: checkpoint.load(path))
+    trained = checkpoint.load(path)
     size = sum(value.nbytes for value in trained.network.state_dict().values())
     return shelf_of_models.get(sha256, lambda: trained, size=size)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from ui.shared.words import plain
 from unet_core.data import datasets
 
 NO_WINDOW = "no"
@@ -22,16 +23,19 @@ def choose(
     width: int | Literal["stretch"] = "stretch",
     help: str | None = None,
     on_change: Callable[[], None] | None = None,
+    is_quiet: bool = False,
 ) -> str:
     """One of the options, kept in the address; a link to something else is told so.
 
-    At first the default, or the first option where that is not among them.
+    At first the default, or the first option where that is not among them. An earlier choice that
+    is no longer among the options gives way to the same, which is told unless `is_quiet`.
     """
-    tell_unknown(label, options, key)
+    default = default if default in options else next(iter(options), None)
+    replace_unknown(label, options, key, default=default, is_quiet=is_quiet)
     return st.selectbox(
         label,
         options,
-        index=options.index(default) if default in options else 0,
+        index=options.index(default) if default is not None else 0,
         key=key,
         bind="query-params",
         width=width,
@@ -47,14 +51,29 @@ def take_over_link(old: str, new: str) -> None:
         del st.query_params[old]
 
 
-def tell_unknown(label: str, options: list[str], key: str) -> None:
-    """Say that a link asks for what is not here; an earlier choice that is gone is dropped."""
+def replace_unknown(
+    label: str, options: list[str], key: str, *, default: str | None, is_quiet: bool = False
+) -> None:
+    """Say that a link asks for what is not here; an earlier choice that is gone gives way.
+
+    `is_quiet` is for what nobody expects to stay, such as the sample when the set has changed.
+    """
     asked = st.query_params.get(key)
     if key in st.session_state:
-        if st.session_state[key] not in options:
-            del st.session_state[key]
+        kept = st.session_state[key]
+        if kept not in options:
+            # Not deleted: the browser would go on showing it, and send it again.
+            st.session_state[key] = default
+            if not is_quiet:
+                gone, taken = plain(str(kept)), plain(str(default))
+                st.toast(f"There is no {label.lower()} {gone} here: {taken} takes its place.")
     elif asked is not None and asked not in options:
-        st.toast(f"The link asks for {label.lower()} “{asked[:80]}”, which is not here.")
+        st.toast(f"The link asks for {label.lower()} “{plain(asked[:80])}”, which is not here.")
+
+
+def asked_for(key: str) -> str:
+    """What a choice holds that is drawn later, from before or from a link; empty for neither."""
+    return str(st.session_state.get(key) or st.query_params.get(key, ""))
 
 
 def tell_empty(split: str, scheme: str) -> None:
