@@ -112,9 +112,7 @@ def show_download(found: result.Result, treatment: Treatment) -> None:
     st.caption(
         "Labels, coloured overlay, probabilities, measurements, "
         + ("class map, " if found.segmented.classes else "")
-        + "recipe"
-        + (", the image itself" if chosen.source else "")
-        + " and the command that makes equal labels:"
+        + "recipe, the image itself and the command that makes equal labels where all is unpacked:"
     )
     st.code(recipe.command(), language="bash", wrap_lines=True)
 

@@ -38,7 +38,7 @@ class Chosen:
     pixel_size_um: float | None = None
     plane: int | None = None
     channel: Channel | None = None
-    source: bytes | None = None  # goes into the download where the person has no such file
+    source: bytes  # the file itself, which goes into the download
     data: str = ""  # the set that a sample is from
     sample: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -73,6 +73,7 @@ def choose_upload() -> Chosen | None:
         stem=Path(name).stem,
         file=name,
         file_sha256=sha256,
+        source=data,
         pixels_HW=taken.pixels,
         pixels_sha256=datasets.pixel_hash(taken.pixels),
         truth_HW=truth_HW,
@@ -85,7 +86,8 @@ def choose_upload() -> Chosen | None:
 
 def file_name(told: str) -> str:
     """The name alone: a browser may send a whole path, also one that leads elsewhere."""
-    return told.replace("\\", "/").rpartition("/")[2].strip("\0") or "image"
+    name = told.replace("\\", "/").rpartition("/")[2].strip("\0")
+    return name if name.strip(".") else "image"
 
 
 def choose_plane(image: images.Image) -> int | None:

@@ -19,6 +19,7 @@ from unet_core.base.config import Segmentation
 from unet_core.imaging import class_map, images, instances, overlay, targets
 from unet_core.imaging.class_map import ClassMap
 from unet_core.imaging.measure import measure
+from unet_core.network import checkpoint
 from unet_core.predict.recipe import Recipe
 
 if TYPE_CHECKING:  # they import torch, and the page must not wait for that
@@ -156,22 +157,22 @@ def archive(
     *,
     pixel_size_um: float | None = None,
     channel_names: tuple[str, ...] = (),
-    source: bytes | None = None,
+    source: bytes,
 ) -> bytes:
     """One zip with all that `write` and `write_recipe` write, and more.
 
     Also in it: `<stem>_probabilities.tif`, a page per channel of the network, uint16 with
-    probability = value / 65535; `command.txt`; and, if `source` is given, the image itself under
-    the name that the recipe says. The same arguments give the same bytes.
+    probability = value / 65535; the image's file (`source`) under the recipe's name for it; and
+    `command.txt`, which makes equal labels where all of this is unpacked. The same arguments give
+    the same bytes.
     """
     files = _results(stem, pixels_HW, segmented, pixel_size_um)
     files[f"{stem}_probabilities.tif"] = _probabilities_tiff(
         segmented.prob_CHW, channel_names, pixel_size_um
     )
     files["recipe.json"] = recipe.to_json()
-    files["command.txt"] = f"{recipe.command()}\n".encode()
-    if source is not None:
-        files[recipe.files[0]] = source
+    files["command.txt"] = "\n".join([*_needs(recipe), recipe.command(), ""]).encode()
+    files[recipe.files[0]] = source
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
         for name, content in files.items():
@@ -180,6 +181,20 @@ def archive(
             entry.external_attr = 0o644 << 16
             container.writestr(entry, content)
     return packed.getvalue()
+
+
+def _needs(recipe: Recipe) -> list[str]:
+    """What must be there before the command runs, as comments of a shell."""
+    found = [
+        f"# Needs U-Net Workbench {recipe.version}: `pip install .` in its folder, once. Then run "
+        "this where the zip is unpacked: sh command.txt"
+    ]
+    if recipe.model not in checkpoint.names():
+        found.append(
+            f"# And the training run {recipe.model}: set UNET_RUNS to the folder that holds it, or "
+            "name a copy of its best.safetensors as --model."
+        )
+    return found
 
 
 def plane_tiff(pixels_HW: np.ndarray, pixel_size_um: float | None = None) -> bytes:

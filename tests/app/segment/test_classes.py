@@ -145,7 +145,7 @@ def test_the_download_holds_the_class_map(model: str) -> None:
         segmentation=trained.config.segmentation,
     )  # fmt: skip
     segmented = export.segment(trained, found.image_HW, recipe)
-    packed = export.archive("a", found.image_HW, segmented, recipe, channel_names=NAMES)
+    packed = export.archive("a", found.image_HW, segmented, recipe, channel_names=NAMES, source=b"")
     with zipfile.ZipFile(io.BytesIO(packed)) as container:
         names = set(container.namelist())
         stored_HW = images.read_image(container.read("a_classes.tif")).pixels

@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import resource
 import shlex
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -257,20 +260,47 @@ def test_the_archive_holds_everything(rng: np.random.Generator) -> None:
         assert images.read_image(files[name]).pixel_size_um == pytest.approx(0.5)
     np.testing.assert_array_equal(images.read_image(files["a b.tif"]).pixels, pixels_HW)
     assert Recipe.from_dict(json.loads(files["recipe.json"])) == given
-    assert files["command.txt"].decode() == given.command() + "\n"
+    note, command = files["command.txt"].decode().splitlines()
+    assert command == given.command()
+    assert note.startswith(f"# Needs U-Net Workbench {__version__}: `pip install .`")
+    run = unpack(export.archive(*arguments[:3], recipe(model="a-run"), **more))["command.txt"]
+    assert "# And the training run a-run: set UNET_RUNS" in run.decode()  # which is not in the zip
     assert len(pd.read_csv(io.BytesIO(files["a b_measurements.csv"]))) == labels_HW.max()
 
 
-def test_without_a_source_the_archive_holds_no_image(rng: np.random.Generator) -> None:
-    files = unpack(export.archive("s", blobs(rng), labelled(np.zeros((40, 56), int)), recipe()))
-    assert "a b.tif" not in files
+def test_nothing_found_is_a_table_without_rows(rng: np.random.Generator) -> None:
+    nothing = labelled(np.zeros((40, 56), int))
+    files = unpack(export.archive("s", blobs(rng), nothing, recipe(), source=b"its own bytes"))
     assert len(pd.read_csv(io.BytesIO(files["s_measurements.csv"]))) == 0
+    assert files["a b.tif"] == b"its own bytes"
+
+
+def test_unpacked_anywhere_the_command_makes_equal_labels(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    source = export.plane_tiff(blobs(rng, (64, 72)))
+    given = recipe(files=("it's mine.tif",), model="nuclei", scale=2.0)
+    pixels_HW = images.read_image(source).pixels
+    found = export.segment(checkpoint.load("nuclei", device="cpu"), pixels_HW, given)
+    assert found.labels_HW.max() > 1
+    with zipfile.ZipFile(
+        io.BytesIO(export.archive("it's mine", pixels_HW, found, given, source=source))
+    ) as packed:
+        packed.extractall(tmp_path)
+    (tmp_path / "it's mine_labels.tif").unlink()
+    # As after an installation: the package is found from every folder.
+    places = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    places |= {"PYTHONPATH": str(Path(__file__).resolve().parents[3]), "CUDA_VISIBLE_DEVICES": ""}
+    command = ["sh", "command.txt"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | places, check=True, timeout=120)
+    again_HW = tifffile.imread(tmp_path / "it's mine_labels.tif")
+    np.testing.assert_array_equal(again_HW, found.labels_HW)
 
 
 @pytest.mark.parametrize(("most", "dtype"), [(65_535, np.uint16), (65_536, np.uint32)])
 def test_labels_are_as_wide_as_they_need_to_be(most: int, dtype: type) -> None:
     labels_HW = np.array([[0, 1], [2, most]], np.int32)
-    files = unpack(export.archive("s", np.eye(2), labelled(labels_HW), recipe()))
+    files = unpack(export.archive("s", np.eye(2), labelled(labels_HW), recipe(), source=b""))
     stored_HW = tifffile.imread(io.BytesIO(files["s_labels.tif"]))
     assert stored_HW.dtype == dtype
     np.testing.assert_array_equal(stored_HW, labels_HW)
