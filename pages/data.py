@@ -82,7 +82,9 @@ def choose_split(about: DataSet) -> tuple[str, str]:
 
 
 def open_sample(sample: str) -> None:
+    """Show a sample, also after a reload: a choice that is drawn only now is not in the address."""
     st.session_state.update(sample=sample, tab="Sample")
+    st.query_params["sample"] = sample
 
 
 def show_overview(about: DataSet, split: str, names: list[str]) -> None:

@@ -14,6 +14,12 @@ def test_a_click_opens_a_sample_and_the_pointer_reads_it(
     panels = page.locator(".st-key-sample_pictures figure")
     expect(panels).to_have_count(3)
     wait_idle(page)
+    # The address holds it: whoever reloads, or gets the link, sees the same.
+    assert "sample=nuclei-test-002" in page.url
+    page.reload()
+    expect(page.get_by_role("combobox", name="Sample")).to_have_value("nuclei-test-002")
+    expect(panels).to_have_count(3)
+    wait_idle(page)
     page.locator(".st-key-go1 button").first.click()
     expect(page.get_by_role("combobox", name="Sample")).to_have_value("nuclei-test-003")
     wait_idle(page)

@@ -11,7 +11,7 @@ from ui.data import weight_pictures
 from ui.data.sample import choose_sample
 from ui.data.weight_pictures import Formula, Labels, heaviest
 from ui.shared import cache, page, takeover
-from ui.shared.uploads import TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
+from ui.shared.uploads import STAYS, TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
@@ -105,6 +105,7 @@ def _upload() -> Labels | None:
     file = st.file_uploader(
         "A label image: PNG or TIFF", TRUTH_TYPES, key="labels_file", help=TRUTH_HELP
     )
+    st.caption(STAYS)
     if file is None:
         return None
     data = file.getvalue()

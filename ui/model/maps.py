@@ -9,7 +9,7 @@ import streamlit as st
 from ui.model.start import MODEL
 from ui.shared import cache, models, page, pictures, viewer
 from ui.shared.choice import asked_for, choose, set_names
-from ui.shared.uploads import IMAGE_HELP, IMAGE_TYPES, choose_plane
+from ui.shared.uploads import IMAGE_HELP, IMAGE_TYPES, STAYS, choose_plane
 from unet_core.data import datasets
 from unet_core.imaging import images
 from unet_core.network import anatomy
@@ -78,6 +78,7 @@ def _choose_upload() -> Shown | None:
     file = st.file_uploader(
         "Your image: PNG, JPEG or TIFF", IMAGE_TYPES, key="map_file", help=IMAGE_HELP
     )
+    st.caption(STAYS)
     if file is None:
         return None
     data = file.getvalue()

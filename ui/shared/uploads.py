@@ -18,6 +18,7 @@ IMAGE_HELP = (
     "Grey or colour, 8, 16 or 32 bit, also float; stacks of ImageJ and OME. Up to 100 megapixels. "
     "The file goes to the computer that this app runs on, and nowhere else."
 )
+STAYS = "A file stays until this page is reloaded or closed: no address can hold it."
 TRUTH_HELP = (
     "A label image (0 is background, each object has its number), a mask of two values, or a "
     "picture in which every object has its colour. PNG or TIFF, as large as the image."
@@ -55,6 +56,7 @@ def choose_upload() -> Chosen | None:
         truth_file = st.file_uploader(
             "Its true objects, if you have them", TRUTH_TYPES, key="truth_file", help=TRUTH_HELP
         )
+    st.caption(STAYS)
     if file is None:
         return None
     data = file.getvalue()

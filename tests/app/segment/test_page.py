@@ -256,6 +256,7 @@ def test_an_uploaded_file_is_segmented_and_scored_with_its_truth(model: str) -> 
     app = open_page(input="Upload")
     assert not app.error
     assert any("will stand here" in one.value for one in app.info)
+    assert any("until this page is reloaded" in one.value for one in app.caption)
     upload(app, png(image_HW), "my cells.png")
     assert numbers(app) == {"Objects found": "4"}
     assert "segment 'my cells.png'" in app.code[0].value
