@@ -53,7 +53,8 @@ def number_verdicts(
     """A colour number for every pixel, uint8: hits, false alarms and misses (see `VERDICTS`).
 
     `hit_true` and `hit_pred` are the labels of the matched objects. Hits and false alarms are
-    drawn as predicted, misses as striped true objects above them.
+    drawn as predicted, misses as striped true objects above them; where the outlines of a miss and
+    of a false alarm fall together, they take turns.
     """
     n = len(VERDICTS)
     is_hit_HW = np.isin(pred_HW, hit_pred)
@@ -63,8 +64,11 @@ def number_verdicts(
     missed_HW = np.where(np.isin(true_HW, hit_true), 0, true_HW)
     rows, columns = np.ogrid[: missed_HW.shape[0], : missed_HW.shape[1]]
     stripes_HW = (rows + columns) % (2 * STRIPE) < STRIPE
-    number_HW[(missed_HW > 0) & stripes_HW] = 3
-    number_HW[boundaries(missed_HW, "inner")] = 3 + n
+    # Dashes along lines of all four directions, which the stripes would follow on a diagonal.
+    dashes_HW = (rows + 2 * columns) % (2 * STRIPE) < STRIPE
+    outlined_HW = number_HW == 2 + n
+    number_HW[(missed_HW > 0) & stripes_HW & ~outlined_HW] = 3
+    number_HW[boundaries(missed_HW, "inner") & (dashes_HW | ~outlined_HW)] = 3 + n
     return number_HW
 
 

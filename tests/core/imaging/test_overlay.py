@@ -111,6 +111,22 @@ def test_a_miss_is_seen_on_top_of_the_false_alarm_that_hides_it() -> None:
     assert {2, 3, 6} <= set(number_HW[:, :12].ravel())
 
 
+def test_outlines_of_a_miss_and_a_false_alarm_on_one_cell_are_both_seen_on_every_side() -> None:
+    rows, columns = np.indices((60, 60))
+    square_HW = ((abs(rows - 30) < 20) & (abs(columns - 30) < 20)).astype(int)
+    diamond_HW = (abs(rows - 30) + abs(columns - 30) < 25).astype(int)
+    for cell_HW, sides in (
+        (square_HW, (np.s_[11], np.s_[49], np.s_[:, 11], np.s_[:, 49])),
+        (diamond_HW, (np.s_[:30, :30], np.s_[:30, 31:], np.s_[31:, :30], np.s_[31:, 31:])),
+    ):
+        none = np.zeros(0, int)
+        number_HW = overlay.number_verdicts(cell_HW, cell_HW, none, none)
+        for side in sides:
+            outline = number_HW[side][number_HW[side] > 3]
+            assert 0.3 < (outline == 6).mean() < 0.7, side
+            assert set(outline.tolist()) == {5, 6}
+
+
 def test_painting_blends_as_by_hand(rng: np.random.Generator) -> None:
     grey_HW = rng.integers(0, 256, (20, 30)).astype(np.uint8)
     number_HW = rng.integers(0, 2 * N + 1, (20, 30)).astype(np.uint8)
