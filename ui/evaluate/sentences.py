@@ -15,6 +15,7 @@ from unet_core.predict.recipe import MARK, is_marked
 
 AVERAGES = {"pooled": "pooled", "by_image": "by image", "unstated": "average not stated"}
 MEASURES = {"ap": "AP", "f1": "F1", "pq": "PQ", "precision": "Precision", "recall": "Recall"}
+PAYS = 0.9  # of the draws must gain before we say that tuning pays
 BY_HAND = "given by hand"  # what `tuned_on` says of thresholds that are not the model's
 
 ABOUT_AVERAGES = (
@@ -194,7 +195,25 @@ def plateau(document: dict[str, Any]) -> str:
     text = f"{len(cells)} of {n_cells} settings are within {top['within']:g} of the best: {spans}. "
     if len(cells) >= n_cells / 10:
         return text + "The top is broad: the exact values hardly matter."
-    return text + "The top is narrow: it pays to tune, and to look again on other images."
+    return text + "The top is narrow: look again on other images."
+
+
+def gain(document: dict[str, Any]) -> str:
+    """Whether tuning pays: only where images that did not choose gain from it nearly always."""
+    found, settings = document.get("gain"), "the settings from before"
+    if document["best"]["value"] is None:
+        return ""
+    if document["best"]["segmentation"] == document["base"]["segmentation"]:
+        return f"No other point is better than {settings}."
+    if not found:
+        return "One image cannot tell whether tuning pays: use more."
+    text = (
+        f"chosen on images drawn at random, the best point beats {settings} on the other images "
+        f"in {found['better']:.0%} of {found['draws']} draws, typically by {found['median']:+.3f}"
+    )
+    if found["better"] >= PAYS:
+        return f"Tuning pays: {text}."
+    return f"It is not shown that tuning pays: {text}. {PAYS:.0%} would show it."
 
 
 def _second(document: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def show(job: Job, document: Document) -> None:
         )
     with right, page.guard():
         _show_figures(document, label)
-        st.markdown(sentences.plateau(document))
+        st.markdown(f"{sentences.plateau(document)} {sentences.gain(document)}")
         if document["best"]["value"] is not None:
             _show_settings(document)
             _offer_use(job, document)

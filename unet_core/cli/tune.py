@@ -112,6 +112,11 @@ def _lines(document: dict[str, Any]) -> list[str]:
         spans = (f"{name} {plateau[name][0]:g} to {plateau[name][1]:g}" for name in _axes(document))
         within = f"{len(plateau['cells'])} of {sum(map(len, document['values']))}"
         lines += [f"within {plateau['within']} of the best: {within} settings, {', '.join(spans)}"]
+    if gain := document["gain"]:
+        lines += [
+            f"on images that did not choose: better than before in {gain['better']:.0%} of "
+            f"{gain['draws']} draws, typically by {gain['median']:+.3f}"
+        ]
     if document["stored"]:
         lines += [f"The best settings are stored in {document['model']}."]
     return lines + document["notes"]

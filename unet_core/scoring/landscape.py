@@ -1,13 +1,13 @@
 """How a score depends on two settings at once, over a whole split: a hill, and how broad its top.
 
 Axes of the counts: R rows (foreground thresholds), K columns (marker thresholds, or smallest
-sizes), I images, J IoU thresholds, and the three counts TP, FP, FN.
+sizes), I images, J IoU thresholds, the three counts TP, FP, FN, and D random draws of images.
 """
 
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ PLATEAU = 0.005  # what lies closer to the best than this is as good
 THRESHOLDS = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
 MARKERS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 MIN_SIZES = (0, 5, 10, 20, 40, 80)
+STEPS = {"threshold": 0.05, "marker_threshold": 0.1}  # of an axis that grows; sizes double
+MORE = 3  # steps that it grows by
+DRAWS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +118,34 @@ def make_grid(
     return Grid(base, tuple(sorted(set(thresholds))), tuple(sorted(set(columns))))
 
 
+def join(parts: Sequence[Grid]) -> Grid:
+    """The smallest grid that holds all of these."""
+    thresholds = {value for part in parts for value in part.thresholds}
+    columns = {value for part in parts for value in part.columns}
+    return Grid(parts[0].base, tuple(sorted(thresholds)), tuple(sorted(columns)))
+
+
+def fill(grid: Grid, parts: Sequence[tuple[Grid, np.ndarray]]) -> np.ndarray:
+    """The counts [R, K, ...] of a grid, put together from those of grids that are parts of it."""
+    counts = np.zeros((*grid.shape, *parts[0][1].shape[2:]), np.int64)
+    for part, its in parts:
+        rows = np.searchsorted(grid.thresholds, part.thresholds)
+        counts[np.ix_(rows, np.searchsorted(grid.columns, part.columns))] = its
+    return counts
+
+
 @dataclass(frozen=True)
 class Landscape:
-    """A score for every cell of a grid: the best cell, and those that are as good."""
+    """A score for every cell of a grid: the best cell, and those that are as good.
+
+    `gains_D` is what choosing gains on images that had no part in it, see `held_out_gains`.
+    """
 
     grid: Grid
     aim: Aim
     images: int
     values_RK: np.ndarray  # float64; NaN where there is nothing to score
+    gains_D: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def best(self) -> tuple[int, int]:
@@ -143,6 +166,34 @@ class Landscape:
         # A rounding error must not decide about a score that is exactly so far below.
         return self.values_RK >= self.values_RK[self.best] - PLATEAU - 1e-9
 
+    @property
+    def beyond(self) -> dict[str, tuple[float, ...]]:
+        """Values of each setting to try beyond the edge that the best cell lies on.
+
+        A setting is left out where a value inside is as good, and where it can go no further.
+        """
+        if np.isnan(self.values_RK).all():
+            return {}
+        found = {}
+        equals = np.nonzero(self.values_RK == self.values_RK[self.best])
+        axes = {"threshold": self.grid.thresholds, self.grid.second: self.grid.columns}
+        for (name, values), at, places in zip(axes.items(), self.best, equals, strict=True):
+            is_inside = ((places > 0) & (places < len(values) - 1)).any()
+            if not is_inside and (more := _beyond(values, at, name)):
+                found[name] = more
+        return found
+
+    @property
+    def strips(self) -> list[Grid]:
+        """What a grid lacks that holds `beyond`, too: new rows, and new columns of all rows."""
+        grid, beyond = self.grid, self.beyond
+        rows, columns = beyond.get("threshold", ()), beyond.get(grid.second, ())
+        found = [Grid(grid.base, rows, grid.columns)] if rows else []
+        if columns:
+            thresholds = tuple(sorted((*grid.thresholds, *rows)))
+            found.append(Grid(grid.base, thresholds, columns))
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; a score that does not exist is None.
 
@@ -162,6 +213,7 @@ class Landscape:
             "best": {**self._cell(row, column), "segmentation": self.settings.to_dict()},
             "base": {**self._cell(*grid.base_cell()), "segmentation": grid.base.to_dict()},
             "plateau": self._plateau(),
+            "gain": self._gain(),
         }
 
     def _cell(self, row: int, column: int) -> dict[str, Any]:
@@ -171,6 +223,16 @@ class Landscape:
             "threshold": self.grid.thresholds[row],
             self.grid.second: self.grid.columns[column],
             "value": finite(self.values_RK[row, column]),
+        }
+
+    def _gain(self) -> dict[str, Any] | None:
+        if not len(self.gains_D):
+            return None
+        better = float((self.gains_D > 0).mean())
+        return {
+            "draws": len(self.gains_D),
+            "better": better,
+            "median": float(np.median(self.gains_D)),
         }
 
     def _plateau(self) -> dict[str, Any]:
@@ -186,6 +248,21 @@ class Landscape:
 
 def _span(values: Sequence[float], places: np.ndarray) -> list[float] | None:
     return [values[places.min()], values[places.max()]] if len(places) else None
+
+
+def _beyond(values: Sequence[float], at: int, name: str) -> tuple[float, ...]:
+    """`MORE` rising values beyond the end of an axis that the place is; none inside."""
+    about = Segmentation.__dataclass_fields__[name].metadata
+    counted = range(1, MORE + 1)
+    more: list[float] = []
+    if name == "min_size":
+        more = [values[-1] * 2**one for one in counted] if at == len(values) - 1 else []
+    elif at == 0:
+        more = [values[0] - one * STEPS[name] for one in reversed(counted)]
+    elif at == len(values) - 1:
+        more = [values[-1] + one * STEPS[name] for one in counted]
+    rounded = [one if name == "min_size" else round(one, 2) for one in more]
+    return tuple(one for one in rounded if about["low"] <= one <= about["high"])
 
 
 def landscape(
@@ -268,14 +345,41 @@ def count(
 def from_counts(counts_RKIJ3: np.ndarray, grid: Grid, ious: Sequence[float], aim: Aim) -> Landscape:
     """The landscape of one aim from the counts of all; its IoU must be among those counted."""
     counts_RKI3 = counts_RKIJ3[:, :, :, list(ious).index(aim.iou)]
+    images = counts_RKI3.shape[2]
+    found = Landscape(grid, aim, images, _values(counts_RKI3, np.ones(images), aim))
+    return replace(found, gains_D=held_out_gains(counts_RKI3, grid, aim))
+
+
+def held_out_gains(
+    counts_RKI3: np.ndarray, grid: Grid, aim: Aim, *, draws: int = DRAWS
+) -> np.ndarray:
+    """How much better than the base the chosen settings are on images that did not choose them.
+
+    Each draw takes as many images as there are, with repetition; the best cell on these is scored
+    on the others (the bootstrap's "out of bag", Efron and Tibshirani 1997). The best cell's own
+    score would flatter: it was chosen to be high. float64 [D]; draws that leave nothing to score
+    are left out, so that one image gives none.
+    """
+    images, rng = counts_RKI3.shape[2], np.random.default_rng(0)
+    gains = []
+    for drawn in rng.integers(0, images, (draws, images)):
+        weight_I = np.bincount(drawn, minlength=images)
+        chosen = Landscape(grid, aim, images, _values(counts_RKI3, weight_I, aim)).best
+        two_RKI3 = np.stack([counts_RKI3[cell] for cell in (chosen, grid.base_cell())])[None]
+        best, base = _values(two_RKI3, weight_I == 0, aim)[0]
+        gains.append(best - base)
+    found_D = np.array(gains)
+    return found_D[~np.isnan(found_D)]
+
+
+def _values(counts_RKI3: np.ndarray, weight_I: np.ndarray, aim: Aim) -> np.ndarray:
+    """The score of each cell, every image counted as often as its weight; NaN where none is."""
     if aim.average == "pooled":
-        values_RK = _score(counts_RKI3.sum(axis=2), aim.measure)
-    else:
-        values_RKI = _score(counts_RKI3, aim.measure)
-        n_scored_RK = (~np.isnan(values_RKI)).sum(axis=2)
-        with np.errstate(invalid="ignore"):
-            values_RK = np.nansum(values_RKI, axis=2) / n_scored_RK
-    return Landscape(grid, aim, counts_RKIJ3.shape[2], values_RK)
+        return _score(np.einsum("rkic,i->rkc", counts_RKI3, weight_I), aim.measure)
+    values_RKI = _score(counts_RKI3, aim.measure)
+    weight_RKI = np.where(np.isnan(values_RKI), 0, weight_I)
+    with np.errstate(invalid="ignore"):
+        return (np.nan_to_num(values_RKI) * weight_RKI).sum(axis=2) / weight_RKI.sum(axis=2)
 
 
 def _score(counts: np.ndarray, measure: str) -> np.ndarray:

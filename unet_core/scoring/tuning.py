@@ -18,9 +18,10 @@ from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.predict.recipe import MARK, is_marked
 from unet_core.scoring import landscape, matching, predictions
-from unet_core.scoring.landscape import Aim, Landscape
+from unet_core.scoring.landscape import Aim, Grid, Landscape
 from unet_core.scoring.predictions import WHOLE, View
 
+WIDENINGS = 2  # how often a grid grows where the best point lies on its edge
 SPLITS = {"train": "training", "val": "validation"}
 Tell = Callable[[str, int, int], None]  # what is being done, how much of how many
 
@@ -46,6 +47,12 @@ class Tuned:
             found.append("Test images have chosen: their scores are no measurement any more.")
         if self.landscape.images == 1:
             found.append("One image has chosen: another one may want other settings.")
+        for name in self.landscape.beyond:
+            value = getattr(self.landscape.settings, name)
+            found.append(
+                f"The best {name} lies on the edge of what was tried ({value:g}): others beyond it "
+                "may be better still."
+            )
         if np.isnan(self.landscape.values_RK).all():
             found.append("There is nothing to score: no true object, and none was found.")
         return found
@@ -63,10 +70,10 @@ def tune(
     on_test: bool = False,
     on_progress: Tell | None = None,
 ) -> Tuned:
-    """Try the usual grid of settings on a split.
+    """Try the usual grid of settings on a split, and more where the best lies on its edge.
 
     Probabilities and counts come from the cache where they are in it, so that another measure,
-    average or IoU of `matching.IOUS` costs nothing.
+    average or IoU of `matching.IOUS` costs nothing, but for what its own best has beyond the edge.
 
     Raises ValueError for a split without images or truth, a set of classes, impossible options,
     and for test images unless `on_test` says that they are meant.
@@ -83,23 +90,33 @@ def tune(
     grid = landscape.make_grid(base or landscape.start(trained.config))
     ious = matching.IOUS if aim.iou in matching.IOUS else (aim.iou,)
 
-    def compute() -> cache.Arrays:
-        predicted = predictions.predict_split(
-            trained,
-            data,
-            split,
-            scheme=scheme,
-            view=view,
-            on_progress=_stage("predicting image", 0, on_progress),
-        )
-        tell = _stage(f"trying {grid.n_cells} settings on image", 1, on_progress)
-        return {"counts": landscape.count(predicted, grid, ious, on_progress=tell)}
-
     key = predictions.key(trained, data, split, scheme=scheme, view=view)
-    facts = json.dumps([key, asdict(grid), ious])
-    digest = hashlib.sha256(facts.encode()).hexdigest()
-    counts_RKIJ3 = cache.remember("landscape", digest, compute)["counts"]
-    found = landscape.from_counts(counts_RKIJ3, grid, ious, aim)
+
+    def count(part: Grid) -> tuple[Grid, np.ndarray]:
+        def compute() -> cache.Arrays:
+            predicted = predictions.predict_split(
+                trained,
+                data,
+                split,
+                scheme=scheme,
+                view=view,
+                on_progress=_stage("predicting image", 0, on_progress),
+            )
+            tell = _stage(f"trying {part.n_cells} settings on image", 1, on_progress)
+            return {"counts": landscape.count(predicted, part, ious, on_progress=tell)}
+
+        facts = json.dumps([key, asdict(part), ious])
+        digest = hashlib.sha256(facts.encode()).hexdigest()
+        return part, cache.remember("landscape", digest, compute)["counts"]
+
+    parts = [count(grid)]
+    found = landscape.from_counts(parts[0][1], grid, ious, aim)
+    for _ in range(WIDENINGS):
+        if not found.strips:
+            break
+        parts += [count(strip) for strip in found.strips]
+        grid = landscape.join([part for part, _ in parts])
+        found = landscape.from_counts(landscape.fill(grid, parts), grid, ious, aim)
     images = f"{len(names)} {SPLITS.get(split, split)} images of {data}, scheme {scheme}"
     if is_test:
         images = f"{MARK} of {data} ({len(names)}, scheme {scheme})"

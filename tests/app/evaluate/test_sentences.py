@@ -21,7 +21,8 @@ def landscape(cells: int, *, second: str = "marker_threshold") -> dict:
         "average": "by_image",
         "on_test": False,
         "values": [[0.5] * 5] * 4,
-        "best": {"value": 0.5, "threshold": 0.3, second: 0.2},
+        "best": {"value": 0.5, "threshold": 0.3, second: 0.2, "segmentation": {"threshold": 0.3}},
+        "base": {"value": 0.4, "threshold": 0.4, second: 0.2, "segmentation": {"threshold": 0.4}},
         "plateau": {"within": 0.005, "cells": [[0, one] for one in range(cells)], **spans},
     }
 
@@ -92,6 +93,24 @@ def test_settings_are_told_in_one_line() -> None:
     # Classes have no thresholds.
     classes = document | {"pooled": [], "by_image": [], "flips": False, "window": 96}
     assert sentences.settings(classes) == ("1 image · scheme stardist · sliding window of 96 px")
+
+
+@pytest.mark.parametrize(
+    ("better", "told"),
+    [(0.95, "Tuning pays: "), (0.9, "Tuning pays: "), (0.85, "It is not shown that tuning pays: ")],
+)
+def test_tuning_pays_only_where_other_images_gain_nearly_always(better: float, told: str) -> None:
+    found = {"draws": 200, "better": better, "median": 0.008}
+    text = sentences.gain(landscape(2) | {"gain": found})
+    assert text.startswith(told)
+    assert f"in {better:.0%} of 200 draws, typically by +0.008" in text
+
+
+def test_without_a_better_point_or_other_images_nobody_says_that_tuning_pays() -> None:
+    document = landscape(2)
+    assert sentences.gain(document | {"gain": None}).startswith("One image cannot tell")
+    assert "No other point is better" in sentences.gain(document | {"base": document["best"]})
+    assert sentences.gain(document | {"best": {"value": None}}) == ""
 
 
 def test_a_file_name_holds_no_path_and_no_colon() -> None:

@@ -113,6 +113,59 @@ def test_among_equal_scores_the_one_nearest_to_the_base_is_the_best() -> None:
     assert near.settings == BASE.replace(threshold=0.5, marker_threshold=0.2)
 
 
+@pytest.mark.parametrize(
+    ("best", "beyond"),
+    [
+        ((1, 1), {}),
+        ((0, 1), {"threshold": (0.15, 0.2, 0.25)}),
+        ((2, 1), {"threshold": (0.55, 0.6, 0.65)}),
+        ((1, 0), {"marker_threshold": (-0.2, -0.1, 0.0)}),
+        ((2, 2), {"threshold": (0.55, 0.6, 0.65), "marker_threshold": (0.4, 0.5, 0.6)}),
+    ],
+)
+def test_beyond_the_edge_lie_three_more_steps(
+    best: tuple[int, int], beyond: dict[str, tuple[float, ...]]
+) -> None:
+    values = np.zeros((3, 3))
+    values[best] = 0.9
+    found = hill(values.tolist())
+    assert found.beyond == beyond
+    wide = landscape.join([found.grid, *found.strips])
+    assert wide.n_cells == found.grid.n_cells + sum(one.n_cells for one in found.strips)
+
+
+def test_where_a_setting_can_go_no_further_there_is_no_edge() -> None:
+    sizes = BASE.replace(method="components")
+    for thresholds, columns, expected in (
+        ((0.9, 1.0), (0, 9), {}),
+        ((0.9, 0.95), (0, 9), {"threshold": (1.0,)}),
+    ):
+        grid = Grid(sizes, thresholds, columns)
+        assert Landscape(grid, Aim(), 3, np.array([[0.1, 0.1], [0.9, 0.1]])).beyond == expected
+    grid = Grid(sizes, (0.4, 0.5, 0.6), (0, 9))
+    largest = Landscape(grid, Aim(), 3, np.array([[0.1, 0.1], [0.1, 0.9], [0.1, 0.1]]))
+    assert largest.beyond == {"min_size": (18, 36, 72)}
+
+
+@pytest.mark.parametrize("average", ["pooled", "by_image"])
+def test_a_gain_counts_on_images_that_did_not_choose(
+    rng: np.random.Generator, average: str
+) -> None:
+    grid, aim = Grid(BASE, (0.4, 0.5), (0.2, 0.3)), Aim(average=average)
+    chance = rng.integers(5, 15, (2, 2, 9, 1, 3))  # no cell is better than another
+    gains_D = landscape.from_counts(chance, grid, (0.5,), aim).gains_D
+    assert len(gains_D) > 190
+    assert (gains_D > 0).mean() < 0.9
+    better = np.full((2, 2, 9, 1, 3), 10)
+    better[0, 0, ..., 1:] = 5  # fewer mistakes on every image
+    found = landscape.from_counts(better, grid, (0.5,), aim)
+    assert found.to_dict()["gain"]["better"] == 1
+    expected = found.values_RK[0, 0] - found.values_RK[1, 1]
+    np.testing.assert_allclose(found.gains_D, expected)
+    alone = landscape.from_counts(better[:, :, :1], grid, (0.5,), aim)
+    assert alone.to_dict()["gain"] is None
+
+
 def test_without_any_object_there_is_no_score_and_the_base_stays() -> None:
     empty_HW = np.zeros((8, 8), np.float32)
     split = [Predicted("empty", empty_HW, empty_HW, empty_HW.astype(np.int32))]

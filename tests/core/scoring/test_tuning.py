@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -33,6 +34,7 @@ def trained(model: str) -> Trained:
 def _few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landscape, "THRESHOLDS", (0.1, 0.5))
     monkeypatch.setattr(landscape, "MARKERS", (0.2, 0.6))
+    monkeypatch.setattr(tuning, "WIDENINGS", 0)
 
 
 def command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -72,6 +74,25 @@ def test_the_best_settings_score_what_the_landscape_says(trained: Trained) -> No
     assert best.values_RK[best.best] > best.values_RK[best.grid.base_cell()] + 0.1
 
 
+def test_a_best_point_on_the_edge_widens_the_grid_and_is_told_while_it_stays_there(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landscape, "THRESHOLDS", (0.1,))  # and the base's 0.9
+    narrow = tuning.tune(trained, "dsb2018", "train")
+    (name, values), *_ = narrow.landscape.beyond.items()
+    edge = getattr(narrow.landscape.settings, name)
+    assert f"The best {name} lies on the edge of what was tried ({edge:g})" in narrow.notes[0]
+    monkeypatch.setattr(tuning, "WIDENINGS", 2)
+    wide = tuning.tune(trained, "dsb2018", "train").landscape
+    assert set(values) <= {*wide.grid.thresholds, *wide.grid.columns}
+    assert wide.values_RK[wide.best] >= narrow.landscape.values_RK[narrow.landscape.best]
+    whole = landscape.make_grid(START, thresholds=wide.grid.thresholds, columns=wide.grid.columns)
+    predicted = predictions.predict_split(trained, "dsb2018", "train", scheme="stardist")
+    counts = landscape.count(predicted, whole, (0.5,))
+    again = landscape.from_counts(counts, whole, (0.5,), Aim())
+    np.testing.assert_array_equal(again.values_RK, wide.values_RK)
+
+
 def test_test_images_choose_only_when_that_is_meant_and_leave_a_mark(trained: Trained) -> None:
     with pytest.raises(ValueError, match=r"these are test images of dsb2018.*add --on-test"):
         tuning.tune(trained, "dsb2018", "test")
@@ -81,7 +102,7 @@ def test_test_images_choose_only_when_that_is_meant_and_leave_a_mark(trained: Tr
     assert "no measurement any more" in found.notes[0]
     honest = tuning.tune(trained, "dsb2018", "val", on_test=True)
     assert not honest.on_test
-    assert honest.notes == ["One image has chosen: another one may want other settings."]
+    assert honest.notes[0] == "One image has chosen: another one may want other settings."
 
 
 def test_another_scheme_does_not_make_test_images_honest(
