@@ -13,7 +13,7 @@ One image tells little about a model; a whole set tells how good it is, and wher
   nobody hit is a *miss*. All scores are made of these three counts. The table of images begins
   with the worst: open those.
 - **The ladder** scores the same images by simple rules, by the network before its training, and
-  by a network that makes no mistake. A score between the rules and the ceiling is worth something.
+  by the truth written as a network's output. A good model is far from the rules and near to that.
 - **Tune thresholds** tries more than a hundred pairs of settings on a split and draws the score
   as a landscape. A broad top means that the exact values hardly matter.
 

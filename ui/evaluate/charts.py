@@ -110,11 +110,12 @@ def by_group(names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, x: str)
 
 
 def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label: str) -> go.Figure:
-    """A pair of bars for each rung: the score pooled (full) and by image (pale)."""
+    """A pair of bars for each rung: the score pooled (full) and by image (striped)."""
     fig = go.Figure()
     names = [rung["name"] for rung in rungs]
     colours = [KINDS[rung["kind"]] for rung in rungs]
-    for kind, opacity in (("pooled", 1.0), ("by_image", 0.45)):
+    # Striped, since the legend's squares have the first rung's colour, and no other difference.
+    for kind, pattern in (("pooled", ""), ("by_image", "/")):
         scores = [
             next((row[metric] for row in rung[kind] if row["iou"] == iou), None) for rung in rungs
         ]
@@ -123,7 +124,7 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label
             y=names,
             name=AVERAGES[kind],
             orientation="h",
-            marker={"color": colours, "opacity": opacity},
+            marker={"color": colours, "pattern": {"shape": pattern, "fillmode": "replace"}},
             text=["–" if score is None else f"{score:.3f}" for score in scores],
             textposition="outside",
             cliponaxis=False,

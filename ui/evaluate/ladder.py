@@ -11,7 +11,7 @@ from ui.shared.words import number
 from unet_core.scoring import matching
 
 Document = dict[str, Any]
-KINDS = {"floor": "Floor", "model": "This model", "ceiling": "Ceiling"}
+KINDS = {"floor": "Floor", "model": "This model", "ceiling": "Truth"}
 
 LESSONS = {
     "All background": "It finds nothing and scores 0, however many pixels are background: a high "
@@ -21,15 +21,17 @@ LESSONS = {
     "Untrained network": "What the network can do, it has learnt: its form alone knows nothing.",
     "This model + components": "What its foreground alone is worth: objects that touch stay one.",
     "This model + watershed": "What its boundaries add to that.",
-    "True foreground + components": "Even a perfect mask joins what touches: no better threshold "
-    "lifts a network without boundaries above this.",
-    "True target of this model": "What is missing below this are the network's mistakes; what is "
-    "missing above, its kind of target cannot say.",
+    "True foreground + components": "Even a perfect mask joins what touches. This is no upper "
+    "bound: a network that leaves gaps between touching objects scores more, although its mask is "
+    "worse.",
+    "True target of this model": "The model's own target without a mistake, read back in the same "
+    "way. What a model scores less are its mistakes. Only where the target is a mere mask can gaps "
+    "between touching objects score more.",
 }
 
 LEGEND = (
     ":gray-badge[Floor] what is possible without learning · :blue-badge[This model] · "
-    ":green-badge[Ceiling] what no network with such an output can pass"
+    ":green-badge[Truth] what the truth itself scores when it is written as a network's output"
 )
 
 
@@ -40,7 +42,7 @@ def show(document: Document) -> None:
         st.info(
             "This evaluation was made without the ladder. Start it again with the switch **With "
             "the ladder** to see what rules without learning score on the same images, and what "
-            "the model's kind of output can reach at most.",
+            "the truth scores as the model's kind of output.",
             icon=":material/stairs:",
         )
         return

@@ -12,6 +12,7 @@ from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.cli import main
 from unet_core.data import datasets
 from unet_core.data.pairs import Pair
+from unet_core.data.samples import Sample
 from unet_core.imaging import instances
 from unet_core.network import checkpoint
 from unet_core.scoring import evaluation, ladder, matching
@@ -124,6 +125,17 @@ def test_touching_discs_are_cut_where_they_are_narrow() -> None:
     assert labels_HW[30, 31 - 2] != labels_HW[30, 31 + 2]
     for disc, other in zip(discs, (discs[1], discs[0], discs[0]), strict=True):
         assert len(np.unique(labels_HW[disc & ~other])) == 1
+
+
+def test_a_mask_with_gaps_passes_the_true_mask_which_is_no_bound() -> None:
+    labels_HW = np.zeros((40, 60), np.int32)
+    labels_HW[5:35, 5:30], labels_HW[5:35, 30:55] = 1, 2
+    rung = ladder.ceilings(config_for("foreground"), Segmentation(method="components"))[0]
+    joined_HW = rung.label(Sample("", labels_HW, labels_HW, None, None))
+    gaps_HW = (labels_HW > 0) & ~find_boundaries(labels_HW, mode="inner")
+    assert matching.match(labels_HW, joined_HW).tp < 2
+    assert matching.match(labels_HW, instances.components(gaps_HW)).tp == 2
+    assert "limit" not in rung.what
 
 
 def test_every_region_keeps_a_part_and_nothing_else_does(rng: np.random.Generator) -> None:
