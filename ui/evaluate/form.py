@@ -93,7 +93,7 @@ def choose_what(key: str) -> Choice | None:
 def _fit_set() -> None:
     """Measure another model on its own set, where the chosen one shows what it has not learnt."""
     with contextlib.suppress(ValueError):  # the form says it when it reads the model
-        own, chosen = cache.model_config(asked_for("model")).train.data, asked_for("set")
+        own, chosen = cache.model_config(asked_for("model")).train.images.data, asked_for("set")
         if not models.fits(own, chosen):
             st.session_state["set"] = own
             st.toast(f"Data set {plain(own)} takes the place of {plain(chosen)}: it fits better.")

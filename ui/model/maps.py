@@ -53,7 +53,7 @@ def show() -> None:
                 bind="query-params",
             )
         with page.guard():
-            own = cache.model_config(drawn).train.data if drawn in names else ""
+            own = cache.model_config(drawn).train.images.data if drawn in names else ""
             shown = _choose_sample(row, own) if kind == "Sample" else _choose_upload()
             if shown is not None:
                 with row:

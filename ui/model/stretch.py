@@ -28,7 +28,11 @@ def show() -> None:
     """Choice of a network with valid convolutions and of an image, and both answers."""
     st.warning(ABOUT, icon=":material/warning:")
     with page.guard():
-        names = [one for one in models.names() if cache.model_config(one).train.network.padding == "valid"]
+        names = [
+            one
+            for one in models.names()
+            if cache.model_config(one).train.network.padding == "valid"
+        ]
         if not names:
             st.markdown(
                 "**There is no network with valid convolutions yet.** The preset *isbi-valid* "
@@ -44,7 +48,7 @@ def show() -> None:
                 if datasets.info(one).labels == "instances"
             ]
             first = models.default_for(asked_for("set"), models.trained_on(names))
-            own = cache.model_config(drawn if drawn in names else first).train.data
+            own = cache.model_config(drawn if drawn in names else first).train.images.data
             data = choose("Data set", sets, "set", default=own, width=180)
             splits = [one for one in datasets.info(data).splits if one != "unlabelled"]
             split = choose("Split", splits, "split", default="val", width=110)

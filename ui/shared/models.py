@@ -77,7 +77,7 @@ def fits(trained_on: str, data: str) -> bool:
 
 def misfit(config: ModelConfig, data: str) -> str:
     """A sentence on a model and a set that show different things; empty where they fit."""
-    own = config.train.data
+    own = config.train.images.data
     if fits(own, data):
         return ""
     titles = plain(datasets.info(own).title), plain(datasets.info(data).title)
@@ -90,7 +90,7 @@ def trained_on(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         found[name] = ""
         with contextlib.suppress(ValueError):
-            found[name] = cache.model_config(name).train.data
+            found[name] = cache.model_config(name).train.images.data
     return found
 
 

@@ -46,7 +46,7 @@ def test_a_model_of_the_very_set_goes_before_one_of_the_same_kind() -> None:
 
 
 def test_a_model_of_other_things_is_told_and_an_unknown_set_is_not_judged() -> None:
-    config = ModelConfig(train=TrainConfig(data="dsb2018"), outputs=("foreground", "boundary"))
+    config = ModelConfig(train=TrainConfig.of(data="dsb2018"), outputs=("foreground", "boundary"))
     assert "learnt from DSB 2018" in models.misfit(config, "isbi2012")
     for data in ("dsb2018", "synthetic-nuclei", "", "somebody's own set"):
         assert models.misfit(config, data) == ""
