@@ -19,7 +19,8 @@ LESSONS = {
     "Otsu + components": "A network must beat this to be worth its training.",
     "Otsu + distance watershed": "How far the shape alone tells touching objects apart.",
     "Untrained network": "What the network can do, it has learnt: its form alone knows nothing.",
-    "This model + components": "What its foreground alone is worth: objects that touch stay one.",
+    "This model + components": "What its foreground alone is worth: objects that touch stay one, "
+    "unless it leaves a gap between them.",
     "This model + watershed": "What its boundaries add to that.",
     "True foreground + components": "Even a perfect mask joins what touches. This is no upper "
     "bound: a network that leaves gaps between touching objects scores more, although its mask is "

@@ -209,7 +209,8 @@ def gain(document: dict[str, Any]) -> str:
         return "One image cannot tell whether tuning pays: use more."
     text = (
         f"chosen on images drawn at random, the best point beats {settings} on the other images "
-        f"in {found['better']:.0%} of {found['draws']} draws, typically by {found['median']:+.3f}"
+        f"in {found['better']:.0%} of {found['draws']} draws, typically by "
+        f"{round(found['median'], 3) + 0:+.3f}"
     )
     if found["better"] >= PAYS:
         return f"Tuning pays: {text}."

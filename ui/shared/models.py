@@ -81,7 +81,10 @@ def misfit(config: ModelConfig, data: str) -> str:
     if fits(own, data):
         return ""
     titles = plain(datasets.info(own).title), plain(datasets.info(data).title)
-    return f"This model has learnt from {titles[0]}, and these are {titles[1]}: expect little."
+    return (
+        f"This model has learnt from {titles[0]}, and these are {titles[1]}: one of their kind "
+        "does better."
+    )
 
 
 def trained_on(names: Iterable[str]) -> dict[str, str]:

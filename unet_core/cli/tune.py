@@ -115,7 +115,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     if gain := document["gain"]:
         lines += [
             f"on images that did not choose: better than before in {gain['better']:.0%} of "
-            f"{gain['draws']} draws, typically by {gain['median']:+.3f}"
+            f"{gain['draws']} draws, typically by {round(gain['median'], 3) + 0:+.3f}"
         ]
     if document["stored"]:
         lines += [f"The best settings are stored in {document['model']}."]
