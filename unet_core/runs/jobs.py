@@ -6,7 +6,6 @@ lives, so "running" without a held lock means "lost". No server is needed to rea
 """
 
 import contextlib
-import hashlib
 import json
 import re
 import secrets
@@ -28,6 +27,7 @@ from unet_core.runs.slots import GRACE_SECONDS
 
 PATIENCE_SECONDS = 2.0  # a process writes its end before it lets go of the lock
 KEPT = 50  # ended jobs; the oldest go first
+SHORT = 12  # digits of a hash at the end of a job's name, more where that is taken
 STATES = ("running", "finished", "failed", "stopped", "lost")
 
 
@@ -217,25 +217,27 @@ def start(kind: str, words: Sequence[str], *, title: str = "", token: str = "") 
         raise ValueError(f"kind must be lower-case letters, digits and dashes, got {kind!r}")
     if not words:
         raise ValueError("words must name a command, got none")
-    suffix = hashlib.sha256((token or secrets.token_hex()).encode()).hexdigest()[:12]
+    digest = runs.hash_token(token)
     folder().mkdir(parents=True, exist_ok=True)
     with FileLock(folder() / "create.lock").acquire(timeout=10):
-        for path in folder().glob(f"[!.]*-{suffix}"):
-            return Job(path)
-        job = _create(kind, list(words), title, suffix)
+        for path in runs.ending(folder(), digest[:SHORT]):
+            if _read_object(path / "job.json").get("token") == digest:
+                return Job(path)
+        job = _create(kind, list(words), title, digest)
     command = [sys.executable, "-m", "unet_core", *words, "--job", str(job.path.absolute())]
     runs.launch(command, log=job.path / "log.txt")
     _drop_old()
     return job
 
 
-def _create(kind: str, words: list[str], title: str, suffix: str) -> Job:
+def _create(kind: str, words: list[str], title: str, digest: str) -> Job:
     now = time.time()
-    name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{kind}-{suffix}"
+    end = runs.free_end(folder(), digest, SHORT)
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{kind}-{end}"
     draft = folder() / f".{name}"
     draft.mkdir()
     try:
-        about = {"words": words, "title": title, "kind": kind, "created": now}
+        about = {"words": words, "title": title, "kind": kind, "created": now, "token": digest}
         records.write_json(draft / "job.json", about)
         status = JobStatus(state="running", doing="starting", created_at=now)
         records.write_json(draft / "progress.json", status.to_dict())

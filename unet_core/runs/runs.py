@@ -30,6 +30,8 @@ from unet_core.runs.status import Status, read_config, read_status, store_status
 if TYPE_CHECKING:  # a run is read without torch
     from unet_core.predict.model import Model
 
+SHORT = 6  # digits of a hash at the end of a run's name, more where that is taken
+
 
 @dataclass(frozen=True)
 class Run:
@@ -180,20 +182,47 @@ def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str 
         token: names a form's submission. The same token gives the same run: a double click makes
             one run, not two.
     """
-    suffix = hashlib.sha256((token or secrets.token_hex()).encode()).hexdigest()[:6]
+    digest = hash_token(token)
     recipe = re.sub(r"[^a-z0-9-]+", "-", preset.lower()).strip("-") or "own"
     with FileLock(slots.folder(folders.runs()) / "create.lock").acquire(timeout=10):
-        for path in folders.runs().glob(f"[!.]*-{suffix}"):
-            return Run(path)
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe}-{suffix}"
+        for path in ending(folders.runs(), digest[:SHORT]):
+            if _read_token(path) == digest:
+                return Run(path)
+        end = free_end(folders.runs(), digest, SHORT)
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe}-{end}"
         draft = folders.runs() / f".{name}"
         draft.mkdir()
         try:
             fill(Run(draft), config, note=note)
+            (draft / "token").write_text(digest)
             return Run(draft.rename(folders.runs() / name))
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a form's token, to know it again; without one, something unique."""
+    return hashlib.sha256((token or secrets.token_hex()).encode()).hexdigest()
+
+
+def ending(folder: Path, digits: str) -> list[Path]:
+    """The directories whose names end on these digits and perhaps more, in no order."""
+    return list(folder.glob(f"[!.]*-{digits}*"))
+
+
+def free_end(folder: Path, digest: str, least: int) -> str:
+    """The end of a new name: as few digits of a hash as no name ends on, so that it tells apart."""
+    sizes = range(least, len(digest))
+    taken = {path.name.rpartition("-")[2] for path in ending(folder, digest[:least])}
+    return next((digest[:size] for size in sizes if digest[:size] not in taken), digest)
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return (path / "token").read_text()
+    except OSError:  # a run of an earlier version
+        return ""
 
 
 def fill(run: Run, config: TrainConfig, *, note: str = "") -> None:

@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -71,6 +72,17 @@ def test_the_same_form_starts_one_process_however_often_it_is_sent(
         thread.join()
     assert (len(found), len(set(found)), len(launched)) == (6, 1, 1)
     assert jobs.start("evaluate", WORDS, token="form 2") not in found
+
+
+def test_another_form_is_another_job_also_where_the_ends_of_their_names_are_equal(
+    launched: list[list[str]],
+) -> None:
+    first = jobs.start("evaluate", WORDS, token="form 1")
+    end = hashlib.sha256(b"form 2").hexdigest()[:12]
+    first = Job(first.path.rename(first.path.with_name(f"20260101-000000-evaluate-{end}")))
+    second = jobs.start("evaluate", WORDS, token="form 2")
+    assert second != first
+    assert jobs.start("evaluate", WORDS, token="form 2") == second
 
 
 def test_jobs_are_listed_by_kind_and_the_newest_first(launched: list[list[str]]) -> None:

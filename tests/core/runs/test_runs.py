@@ -51,6 +51,21 @@ def test_the_same_form_makes_one_run_however_often_it_is_sent() -> None:
     assert runs.create(CONFIG, token="form 2") not in found
 
 
+def test_tokens_whose_hashes_end_alike_make_two_runs_that_are_told_apart() -> None:
+    first, second = runs.create(CONFIG, token="form 38"), runs.create(CONFIG, token="form 2761")
+    assert second != first
+    assert first.id.split("-")[-1] != second.id.split("-")[-1]
+    assert runs.create(CONFIG, token="form 38") == first
+    assert runs.create(CONFIG, token="form 2761") == second
+
+
+def test_a_run_of_an_earlier_version_is_nobodys_answer() -> None:
+    run = runs.create(CONFIG, token="form 1")
+    (run.path / "token").unlink()  # it held none
+    assert runs.create(CONFIG, token="form 1") != run
+    assert runs.find(run.id).config == CONFIG
+
+
 def test_the_newest_run_comes_first() -> None:
     for name in ("20250101-000000-a", "20260101-000000-b", "20240101-000000-c"):
         (folders.runs() / name).mkdir(parents=True)
