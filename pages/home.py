@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from ui.shared import cache, page, states
+from ui.shared import cache, overview, page, states
 from ui.shared.words import plain
 from unet_core.data import datasets
 from unet_core.network import checkpoint
-from unet_core.runs import runs
+from unet_core.runs.overview import Seen
 
 PIPELINE = page.UI / "home" / "pipeline.html"
 RUNS_SHOWN = 5
@@ -88,9 +88,9 @@ def show_models() -> None:
     names = checkpoint.names()
     for name in names:
         show_model(name)
-    trained = [run.id for run in runs.list_runs() if run.has_weights()]
+    trained = sum(one.has_weights for one in overview.all_runs())
     if trained:
-        st.caption(f"{len(trained)} of your runs can segment, too.")
+        st.caption(f"{trained} of your runs can segment, too.")
     elif not names:
         st.caption("None yet. Training makes one: the preset quick takes about two minutes.")
 
@@ -112,18 +112,18 @@ def describe_model(name: str) -> str:
 @page.guard()
 def show_runs() -> None:
     st.subheader("Training runs", anchor=False)
-    found = runs.list_runs()
+    found = overview.all_runs()
     if not found:
         st.caption("None yet. A run keeps its curve, its settings and its best weights.")
-    for run in found[:RUNS_SHOWN]:
-        show_run(run)
+    for seen in found[:RUNS_SHOWN]:
+        show_run(seen)
     if len(found) > RUNS_SHOWN:
         page.link("train", label=f"All {len(found)} runs", icon=":material/list:")
 
 
 @page.guard()
-def show_run(run: runs.Run) -> None:
-    status = run.status()
+def show_run(seen: Seen) -> None:
+    run, status = seen.run, seen.status
     text = f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}"
     if status.state in ("failed", "lost"):
         text = f"{status.state.capitalize()}: {plain(status.reason)}"

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ui.shared import cache, choice, page
+from ui.shared import cache, choice, overview, page
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
 from unet_core.network import checkpoint
-from unet_core.runs import runs
 
 USUAL = "nuclei"  # what most images show that people bring
 _LAST = "_last-model"  # the one that was used last in this session
@@ -44,7 +43,7 @@ class Model:
 
 def names() -> list[str]:
     """The shipped checkpoints, then the runs that have weights, the newest first."""
-    return checkpoint.names() + [run.id for run in runs.list_runs() if run.has_weights()]
+    return checkpoint.names() + [one.run.id for one in overview.all_runs() if one.has_weights]
 
 
 def default_for(data: str, trained_on: Mapping[str, str], *, last: str = "") -> str:

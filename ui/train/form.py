@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shared import forms, page, takeover, words
+from ui.shared import forms, overview, page, takeover, words
 from ui.train import range_test
 from unet_core.base import device
 from unet_core.base.config import TrainConfig
@@ -236,7 +236,7 @@ def _estimate(config: TrainConfig) -> "Costs":
 
 
 def _show_queue() -> None:
-    alive = sum(run.status().is_alive for run in runs.list_runs())
+    alive = sum(one.status.is_alive for one in overview.all_runs())
     if alive:
         others = "Another run is" if alive == 1 else f"{alive} other runs are"
         st.caption(

@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shared import background, forms, page, takeover
+from ui.shared import background, forms, overview, page, takeover
 from ui.shared.words import plain
 from ui.train import range_chart
 from unet_core.base import records
 from unet_core.base.config import TrainConfig
 from unet_core.cli.range_test import CURVE
-from unet_core.runs import jobs, runs
+from unet_core.runs import jobs
 from unet_core.runs.jobs import Job, JobStatus
 
 KIND = "lr-test"
@@ -55,7 +55,7 @@ def show_button(command: Sequence[str] | None) -> None:
         help="Trains a new network with these settings for 50 steps, each with a larger rate, and "
         "sees where the loss falls. No run is made.",
     )
-    if any(run.status().is_alive for run in runs.list_runs()):
+    if any(one.status.is_alive for one in overview.all_runs()):
         st.caption(
             ":material/hourglass_empty: A test does not wait for its turn: beside a run that "
             "trains, both are slow."

@@ -1,14 +1,14 @@
 """What is said about a run in words, and its growing curves as tables."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ui.shared import forms, words
+from ui.shared import forms, overview, words
 from unet_core.base.config import TrainConfig
 from unet_core.base.records import Cursor
-from unet_core.runs import runs
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
 from unet_core.training import presets
@@ -48,11 +48,11 @@ def _queue(status: Status) -> str:
 def ahead(run: Run, status: Status) -> list[str]:
     """A line for each run that a queued one waits for."""
     lines = []
-    for other in runs.list_runs():
-        seen = other.status()
+    for one in overview.all_runs():
+        seen = one.status
         waits = seen.queue_place is not None and seen.queue_place < (status.queue_place or 0)
-        if other != run and (seen.state == "running" or waits):
-            lines.append(f"Ahead: {short_names([other])[0]}, {seen.state}. {progress(seen)}")
+        if one.run != run and (seen.state == "running" or waits):
+            lines.append(f"Ahead: {short_names([one.run])[0]}, {seen.state}. {progress(seen)}")
     return lines
 
 
@@ -89,6 +89,26 @@ def best_row(metrics: pd.DataFrame, epoch: int | None) -> dict[str, float]:
     return {} if rows.empty else rows.iloc[-1].to_dict()
 
 
+def best_dice(run: Run, status: Status) -> float | None:
+    """The validation Dice of the best epoch; None where there is none.
+
+    Runs of earlier versions have it in their curve only, which is read when it has changed.
+    """
+    if status.best_dice is not None or status.best_epoch is None:
+        return status.best_dice
+    path = run.path / "metrics.jsonl"
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return _read_dice(run, status.best_epoch, (about.st_ino, about.st_mtime_ns, about.st_size))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_dice(run: Run, epoch: int, version: tuple[int, ...]) -> float | None:
+    return best_row(pd.DataFrame(run.metrics().rows), epoch).get("val_dice")
+
+
 def last_row(frame: pd.DataFrame) -> dict[str, float]:
     """The newest values; empty before there are any."""
     return {} if frame.empty else frame.iloc[-1].to_dict()
@@ -122,7 +142,12 @@ def changed(run: Run) -> str:
     """The settings in which a run differs from its recipe, as `lr=0.01, epochs=3`."""
     if run.fault:
         return "–"
-    known = presets.PRESETS.get(recipe(run))
+    return _changed(recipe(run), run.config)
+
+
+@functools.lru_cache(maxsize=4096)
+def _changed(name: str, config: TrainConfig) -> str:
+    known = presets.PRESETS.get(name)
     base = known.config if known else TrainConfig()
-    found = forms.changes(run.config, base)
+    found = forms.changes(config, base)
     return ", ".join(change for change in found if not change.startswith(("data=", "scheme=")))

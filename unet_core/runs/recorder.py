@@ -106,7 +106,9 @@ class Recorder:
         """Cut what lies beyond the present step, left by a process that was killed later."""
         step, epoch = training.step, self.status.epoch if training.step else 0
         if not training.step:
-            self.status = self.status.replace(epoch=0, step=0, best_epoch=None, seconds=0.0)
+            self.status = self.status.replace(
+                epoch=0, step=0, best_epoch=None, best_dice=None, seconds=0.0
+            )
             (self.run.path / "best.safetensors").unlink(missing_ok=True)
         records.cut_rows(self.run.path / "steps.jsonl", lambda row: row.get("step", 0) <= step)
         records.cut_rows(self.run.path / "metrics.jsonl", lambda row: row.get("epoch", 0) <= epoch)
@@ -163,8 +165,9 @@ class Recorder:
         self._write_previews(epoch, event)
         if event.is_best:
             self._save_weights(training)
-        best = epoch if event.is_best else self.status.best_epoch
-        self.status = self.status.replace(epoch=epoch, best_epoch=best, seconds=self._seconds())
+            dice = records.finite(event.row["val_dice"])
+            self.status = self.status.replace(best_epoch=epoch, best_dice=dice)
+        self.status = self.status.replace(epoch=epoch, seconds=self._seconds())
         self._save_state(training)
         self.update(seconds_left=self._seconds_left(training.step))
         known = {key: value for key, value in event.row.items() if value is not None}
@@ -188,7 +191,7 @@ class Recorder:
     def _save_state(self, training: "Training") -> None:
         import torch
 
-        kept = ("epoch", "step", "best_epoch", "seconds")
+        kept = ("epoch", "step", "best_epoch", "best_dice", "seconds")
         progress = {name: getattr(self.status, name) for name in kept}
         saved = {"training": training.state(), "progress": progress}
         # Through a file object: torch hides a full disk when it opens the file itself.

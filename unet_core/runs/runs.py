@@ -58,15 +58,21 @@ class Run:
         found = read_config(self.path)
         return found if isinstance(found, str) else ""
 
-    def status(self) -> Status:
-        """The state as it is now: lost when nobody holds the lock, with the place in the queue."""
+    def status(self, waiting: list[slots.Ticket] | None = None) -> Status:
+        """The state as it is now: lost when nobody holds the lock, with the place in the queue.
+
+        `waiting` is the queue, for whoever asks many runs; without it, it is read.
+        """
         status = self._state()
         if status.state == "queued":
-            return status.replace(queue_place=slots.queue_place(folders.runs(), self.path))
+            place = slots.queue_place(folders.runs(), self.path, waiting)
+            return status.replace(queue_place=place)
         return status
 
     def _state(self) -> Status:
         stored = read_status(self.path)
+        if isinstance(stored, Status) and not stored.is_alive and not self.fault:
+            return stored  # an end stays what it is: thousands of locks need no look
         if is_held(self.path / "lock"):
             # Without a readable status it has only just begun.
             return stored if isinstance(stored, Status) else Status(state="queued")
@@ -157,12 +163,13 @@ class Run:
 
 def list_runs() -> list[Run]:
     """Every run, the newest first; broken ones too, their status says what is wrong."""
+    root = folders.runs()
     try:
-        entries = [entry for entry in os.scandir(folders.runs()) if not entry.name.startswith(".")]
+        entries = [entry for entry in os.scandir(root) if not entry.name.startswith(".")]
     except OSError:
         return []
     names = sorted((entry.name for entry in entries if entry.is_dir()), reverse=True)
-    return [Run(folders.runs() / name) for name in names]
+    return [Run(root / name) for name in names]
 
 
 def find(run_id: str) -> Run:

@@ -42,15 +42,19 @@ class Ticket:
 
 def folder(root: Path) -> Path:
     """Where the locks of the slots and the queue lie, beside the runs; made when missing."""
-    path = root / ".devices"
-    (path / "queue").mkdir(parents=True, exist_ok=True)
-    return path
+    queue(root).mkdir(parents=True, exist_ok=True)
+    return queue(root).parent
+
+
+def queue(root: Path) -> Path:
+    """Where the tickets lie."""
+    return root / ".devices" / "queue"
 
 
 def ticket_path(root: Path, run: Path) -> Path:
     """Where the ticket of a run lies, if it waits."""
     digest = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
-    return root / ".devices" / "queue" / f"{digest}.json"
+    return queue(root) / f"{digest}.json"
 
 
 def take_ticket(root: Path, run: Path, *, wanted: str, since: float, pid: int | None) -> Ticket:
@@ -78,16 +82,22 @@ def read_ticket(path: Path) -> Ticket | None:
         return None
 
 
-def queue_place(root: Path, run: Path) -> int | None:
-    """The place in the queue, 1 for the next; None for a run that does not wait."""
-    mine = read_ticket(ticket_path(root, run))
-    return None if mine is None else 1 + len(_older(mine))
-
-
-def _older(mine: Ticket) -> list[Ticket]:
+def waiting(root: Path) -> list[Ticket]:
+    """The tickets that somebody waits with, in no order."""
     now = time.time()
-    found = (read_ticket(path) for path in mine.path.parent.glob("[!.]*.json"))
-    return [one for one in found if one and one.is_before(mine) and one.is_alive(now)]
+    found = (read_ticket(path) for path in queue(root).glob("[!.]*.json"))
+    return [one for one in found if one and one.is_alive(now)]
+
+
+def queue_place(root: Path, run: Path, among: list[Ticket] | None = None) -> int | None:
+    """The place in the queue, 1 for the next; None for a run that does not wait.
+
+    `among` is what `waiting` gave, for whoever asks for many places.
+    """
+    mine = read_ticket(ticket_path(root, run))
+    if mine is None:
+        return None
+    return 1 + sum(one.is_before(mine) for one in (waiting(root) if among is None else among))
 
 
 def wait_for_turn(
@@ -108,7 +118,7 @@ def wait_for_turn(
     ticket = take_ticket(root, run, wanted=wanted, since=since, pid=pid)
     try:
         while not is_stopped():
-            if not _older(ticket):
+            if not any(one.is_before(ticket) for one in waiting(root)):
                 for slot in ticket.slots:
                     lock = FileLock(folder(root) / f"{slot}.lock", thread_local=False)
                     try:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui.shared import page
 from ui.train import form
+from ui.train import table as run_table
 from unet_core.base import device, folders
 from unet_core.cli import main, train
 from unet_core.data import datasets
@@ -381,6 +382,28 @@ def test_the_table_lists_runs_with_state_score_and_changes() -> None:
     assert by_state["finished"]["Changed settings"] == "lr=0.01"
     assert by_state["finished"]["Progress"] == 100
     assert by_state["failed"]["Progress"] == 0
+
+
+def test_many_runs_come_in_pages_and_are_found_by_their_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_table, "PER_PAGE", 2)
+    for state in ("stopped", "finished", "failed"):
+        make_run(1, state=state, changes={"lr": 0.01} if state == "finished" else {})
+    newest = [run.id for run in runs.list_runs()]
+    app = open_train()
+    assert list(app.dataframe[0].value["Name"]) == newest[:2]
+    assert "1 to 2 of 3 runs" in texts(app)
+    app.pagination(key="runs-page").set_value(2).run()
+    assert list(app.dataframe[0].value["Name"]) == newest[2:]
+    app.text_input(key="find-runs").set_value("QUICK finished lr=0.01, nothing").run()
+    assert [state[0] for state in app.dataframe[0].value["State"]] == ["finished"]
+    app.text_input(key="find-runs").set_value("stopped, failed").run()
+    assert len(app.dataframe[0].value) == 2
+    app.text_input(key="find-runs").set_value("nothing").run()
+    assert "No run has these words." in texts(app)
+    assert not app.dataframe
+    assert not app.exception
 
 
 def test_chosen_runs_are_compared_in_one_chart_with_the_settings_that_differ() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from ui.train import state as run_state
 from unet_core.base.config import TrainConfig
-from unet_core.base.records import Rows
+from unet_core.base.records import Rows, append_row
 from unet_core.runs import runs
 from unet_core.runs.status import Status
 
@@ -61,6 +61,17 @@ def test_a_curve_forgets_its_rows_when_the_file_begins_anew() -> None:
     seen = [list(curve.follow(lambda cursor: next(answers))["epoch"]) for _ in range(3)]
     assert seen == [[1, 2], [1, 2, 3], [1]]
     assert curve.cursor == (2, 10)
+
+
+def test_the_best_dice_is_the_statuss_own_and_an_earlier_versions_is_in_the_curve() -> None:
+    run = runs.create(TrainConfig())
+    assert run_state.best_dice(run, status()) is None
+    assert run_state.best_dice(run, status(best_epoch=2, best_dice=0.9)) == 0.9
+    assert run_state.best_dice(run, status(best_epoch=2)) is None
+    append_row(run.path / "metrics.jsonl", {"epoch": 1, "val_dice": 0.7})
+    assert run_state.best_dice(run, status(best_epoch=1)) == 0.7
+    append_row(run.path / "metrics.jsonl", {"epoch": 2, "val_dice": 0.8})
+    assert run_state.best_dice(run, status(best_epoch=2)) == 0.8
 
 
 def test_the_values_of_the_best_epoch_are_its_own() -> None:

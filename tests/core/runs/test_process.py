@@ -78,6 +78,7 @@ def test_a_run_leaves_its_curves_weights_pictures_and_log(whole: Run) -> None:
     assert (status.state, status.reason, status.phase) == ("finished", "", "")
     assert (status.epoch, status.step, status.steps) == (2, 10, 10)
     assert status.best_epoch in (1, 2)
+    assert status.best_dice == whole.metrics().rows[status.best_epoch - 1]["val_dice"]
     assert status.device.startswith("CPU")
     assert status.device_reason
     assert (status.precision, status.threads) == ("float32", torch.get_num_threads())
@@ -118,6 +119,7 @@ def test_a_run_without_validation_images_finishes_with_default_thresholds(
     process.train(run)
     assert run.status().state == "finished"
     assert run.metrics().rows[0]["val_loss"] is None
+    assert run.status().best_dice is None
     assert checkpoint.read_config(run.id).tuned_on == ""
     assert checkpoint.read_config(run.id).segmentation == Segmentation()
 
@@ -276,6 +278,7 @@ def test_resuming_cuts_what_lies_beyond_the_saved_state(tiny: TrainConfig, whole
     (run.path / "previews" / "0009-0.png").touch()
     process.train(run, resume=True)
     assert curve(run) == curve(whole)
+    assert run.status().best_dice == whole.status().best_dice
     assert 9.0 not in losses(run).values()
     assert run.preview_epochs() == [1, 2]
 

@@ -22,6 +22,8 @@ def test_the_oldest_is_first_and_the_dead_do_not_count(tmp_path: Path) -> None:
     locks = [FileLock(path / "lock") for path in paths]
     with locks[0], locks[1], locks[2]:
         assert [slots.queue_place(tmp_path, path) for path in paths] == [2, 1, 3]
+        found = slots.waiting(tmp_path)
+        assert [slots.queue_place(tmp_path, path, found) for path in paths] == [2, 1, 3]
     with locks[0], locks[2]:  # the oldest was killed
         assert [slots.queue_place(tmp_path, path) for path in (paths[0], paths[2])] == [1, 2]
 
