@@ -1,5 +1,6 @@
 """A demonstration: what becomes of membranes when a smaller answer is stretched over the image."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +29,7 @@ def show() -> None:
     """Choice of a network with valid convolutions and of an image, and both answers."""
     st.warning(ABOUT, icon=":material/warning:")
     with page.guard():
-        names = [
-            one
-            for one in models.names()
-            if cache.model_config(one).train.network.padding == "valid"
-        ]
+        names = [one for one in models.names() if _has_valid_convolutions(one)]
         if not names:
             st.markdown(
                 "**There is no network with valid convolutions yet.** The preset *isbi-valid* "
@@ -56,6 +53,13 @@ def show() -> None:
             sample = choose("Sample", samples, "sample", width=230, is_quiet=True)
             model = models.choose(data, names, key="stretched", prefer=drawn, width=250)
         _show_answers(model, datasets.load(data, split, sample))
+
+
+def _has_valid_convolutions(model: str) -> bool:
+    """Whether it is such a network; one that cannot be read is none, and leaves the others alone."""
+    with contextlib.suppress(ValueError, OSError):
+        return cache.model_config(model).train.network.padding == "valid"
+    return False
 
 
 def _show_answers(model: str, sample: datasets.Sample) -> None:

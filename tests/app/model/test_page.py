@@ -270,7 +270,10 @@ def test_stretching_shows_both_answers_and_calls_one_wrong(
     )
     config = ModelConfig(train=train, outputs=("foreground",))
     checkpoint.save(tmp_path / "own.safetensors", Trained(config, checkpoint.build(config)))
+    (tmp_path / "broken.safetensors").write_bytes(b"half a file")
     app = open_model(part="Stretching")
+    assert app.selectbox(key="stretched").options == ["own"]
+    assert not app.error
     assert "A demonstration of a mistake" in texts(app)
     panels = data(app, 1)["panels"]
     assert [one["title"] for one in panels][1:] == ["Truth", "Mirrored border, tiles", "Stretched"]
