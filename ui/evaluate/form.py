@@ -108,13 +108,13 @@ def _say_how_to_get(data: str) -> None:
 
 
 def show_evaluate() -> None:
-    """The form of an evaluation and the recent ones."""
+    """The form of an evaluation and those so far."""
     with st.container(border=True), page.guard():
         chosen = choose_what("split")
         if chosen is not None:
             _finish_evaluate(chosen)
     with page.guard():
-        jobs.show_recent("evaluate", sentences.headline)
+        jobs.show_all("evaluate", sentences.headline)
 
 
 def _finish_evaluate(chosen: Choice) -> None:
@@ -177,13 +177,13 @@ def _start_button(
 
 
 def show_tune() -> None:
-    """The form of a threshold landscape and the recent ones."""
+    """The form of a threshold landscape and those so far."""
     with st.container(border=True), page.guard():
         chosen = choose_what("tune-split")
         if chosen is not None:
             _finish_tune(chosen)
     with page.guard():
-        jobs.show_recent("tune", sentences.tune_headline)
+        jobs.show_all("tune", sentences.tune_headline)
 
 
 def _finish_tune(chosen: Choice) -> None:

@@ -13,7 +13,7 @@ from unet_core.runs import jobs
 from unet_core.runs.jobs import Job, JobStatus
 
 TICK_SECONDS = 1.0
-SHOWN = 20  # in the table; more lie in the folder
+PER_PAGE = 20
 ALL = ":material/arrow_back: All evaluations"
 
 Show = Callable[[Job, dict[str, Any]], None]
@@ -126,24 +126,39 @@ def _show_bad_end(job: Job, status: JobStatus) -> None:
             st.code(words.hide_folders(log[-4000:]), language=None, wrap_lines=True)
 
 
-def show_recent(kind: str, headline: Callable[[dict[str, Any]], str]) -> None:
-    """The latest jobs of a kind as a table; `headline` is the figure of a result."""
-    st.subheader("Recent", anchor=False)
-    found = jobs.list_jobs(kind)[:SHOWN]
+def show_all(kind: str, headline: Callable[[dict[str, Any]], str]) -> None:
+    """The jobs of a kind as a table, the newest first; `headline` is the figure of a result."""
+    st.subheader("So far", anchor=False)
+    found = jobs.list_jobs(kind)
     if not found:
         st.info(
-            "None yet. Each one is kept here with its figures, to open again or to send to "
-            "somebody as a link.",
+            "None yet. Each one is kept here with its figures until somebody deletes it, to open "
+            "again or to send to somebody as a link.",
             icon=":material/history:",
         )
         return
-    alive = any(job.status().is_alive for job in found)
+    alive = any(job.status().is_alive for job in _page(found, kind))
     st.fragment(_show_table, run_every=TICK_SECONDS if alive else None)(kind, alive, headline)
+
+
+def _page(found: list[Job], kind: str) -> list[Job]:
+    """The jobs of the page that was chosen, or of the last one where some were deleted."""
+    number = min(st.session_state.get(f"page-{kind}", 1), _count_pages(found))
+    return found[(number - 1) * PER_PAGE : number * PER_PAGE]
+
+
+def _count_pages(found: list[Job]) -> int:
+    return max(1, -(-len(found) // PER_PAGE))
 
 
 @page.guard()
 def _show_table(kind: str, was_alive: bool, headline: Callable[[dict[str, Any]], str]) -> None:
-    found = jobs.list_jobs(kind)[:SHOWN]
+    every, key = jobs.list_jobs(kind), f"page-{kind}"
+    if (n_pages := _count_pages(every)) > 1:
+        if st.session_state.get(key, 1) > n_pages:
+            st.session_state[key] = n_pages
+        st.pagination(n_pages, key=key)
+    found = _page(every, kind)
     statuses = [job.status() for job in found]
     if any(status.is_alive for status in statuses) != was_alive:
         st.rerun()
@@ -154,7 +169,7 @@ def _show_table(kind: str, was_alive: bool, headline: Callable[[dict[str, Any]],
             [_row(job, status, headline) for job, status in zip(found, statuses, strict=True)]
         ),
         # Rows are chosen by their place: with another list, another table.
-        key=f"recent-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}",
+        key=f"jobs-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}",
         hide_index=True,
         placeholder="–",
         column_config={

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ui.shared import forms, overview, words
 from unet_core.base.config import TrainConfig
-from unet_core.base.records import Cursor
+from unet_core.base.records import Cursor, version
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
 from unet_core.training import presets
@@ -96,16 +96,14 @@ def best_dice(run: Run, status: Status) -> float | None:
     """
     if status.best_dice is not None or status.best_epoch is None:
         return status.best_dice
-    path = run.path / "metrics.jsonl"
     try:
-        about = path.stat()
+        return _read_dice(run, status.best_epoch, version(run.path / "metrics.jsonl"))
     except OSError:
         return None
-    return _read_dice(run, status.best_epoch, (about.st_ino, about.st_mtime_ns, about.st_size))
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_dice(run: Run, epoch: int, version: tuple[int, ...]) -> float | None:
+def _read_dice(run: Run, epoch: int, seen: tuple[int, ...]) -> float | None:
     return best_row(pd.DataFrame(run.metrics().rows), epoch).get("val_dice")
 
 

@@ -6,6 +6,7 @@ lives, so "running" without a held lock means "lost". No server is needed to rea
 """
 
 import contextlib
+import functools
 import json
 import re
 import secrets
@@ -26,7 +27,8 @@ from unet_core.runs import runs
 from unet_core.runs.slots import GRACE_SECONDS
 
 PATIENCE_SECONDS = 2.0  # a process writes its end before it lets go of the lock
-KEPT = 50  # ended jobs; the oldest go first
+PASSING = ("lr-test",)  # kinds that have served once they have ended; all others stay
+KEPT_DAYS = 30  # ended jobs of those kinds
 SHORT = 12  # digits of a hash at the end of a job's name, more where that is taken
 STATES = ("running", "finished", "failed", "stopped", "lost")
 
@@ -92,12 +94,21 @@ class Job:
         return list(self._about().get("words", []))
 
     @property
+    def token(self) -> str:
+        """The hash of the form's token, as `runs.hash_token` gives it."""
+        return str(self._about().get("token", ""))
+
+    @property
     def command(self) -> str:
         """The same as a command to copy."""
         return shlex.join(["python", "-m", "unet_core", *self.words])
 
     def _about(self) -> dict[str, Any]:
-        return _read_object(self.path / "job.json")
+        path = self.path / "job.json"
+        try:
+            return _read_about(path, records.version(path))
+        except OSError:
+            return {}
 
     def status(self) -> JobStatus:
         """The state as it is now."""
@@ -221,7 +232,7 @@ def start(kind: str, words: Sequence[str], *, title: str = "", token: str = "") 
     folder().mkdir(parents=True, exist_ok=True)
     with FileLock(folder() / "create.lock").acquire(timeout=10):
         for path in runs.ending(folder(), digest[:SHORT]):
-            if _read_object(path / "job.json").get("token") == digest:
+            if Job(path).token == digest:
                 return Job(path)
         job = _create(kind, list(words), title, digest)
     command = [sys.executable, "-m", "unet_core", *words, "--job", str(job.path.absolute())]
@@ -248,11 +259,17 @@ def _create(kind: str, words: list[str], title: str, digest: str) -> Job:
 
 
 def _drop_old() -> None:
-    """Delete the oldest of the ended jobs; living ones do not count."""
-    ended = [job for job in list_jobs() if not job.status().is_alive]
-    for job in ended[KEPT:]:
-        with contextlib.suppress(ValueError, OSError):
-            job.delete()
+    """Delete what is of no use any more; results stay until somebody deletes them."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for job in list_jobs():
+        if job.kind in PASSING and job.created < oldest:
+            with contextlib.suppress(ValueError, OSError):  # it is still going
+                job.delete()
+
+
+@functools.lru_cache(maxsize=8192)
+def _read_about(path: Path, seen: tuple[int, ...]) -> dict[str, Any]:
+    return _read_object(path)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

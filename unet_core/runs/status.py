@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_core.base.config import TrainConfig
-from unet_core.base.records import write_json
+from unet_core.base.records import version, write_json
 from unet_core.base.settings import Settings
 from unet_core.runs import slots
 
@@ -93,15 +93,13 @@ def read_config(folder: Path) -> TrainConfig | str:
 def _read_settings(folder: Path, name: str) -> Any:
     path = os.path.join(folder, name)  # thousands of them are looked at: text is faster than Path
     try:
-        about = os.stat(path)
+        return _parse_settings(path, version(path))
     except OSError:
         return f"{name} is missing."
-    # A replaced file has another inode even when the clock did not move on.
-    return _parse_settings(path, (about.st_ino, about.st_mtime_ns, about.st_size))
 
 
 @functools.lru_cache(maxsize=16_384)  # two for each run, and some that were replaced meanwhile
-def _parse_settings(path: str, version: tuple[int, ...]) -> Any:
+def _parse_settings(path: str, seen: tuple[int, ...]) -> Any:
     name = os.path.basename(path)
     settings = Status if name == "status.json" else TrainConfig
     try:

@@ -14,6 +14,7 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from ui.evaluate import charts, images, ladder
+from ui.evaluate import jobs as evaluate_jobs
 from unet_core.base import folders
 from unet_core.cli import main
 from unet_core.data import samples
@@ -105,7 +106,7 @@ def test_without_models_and_jobs_the_page_says_how_to_get_them(
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
     found = texts(open_page())
     assert "There is no model yet" in found
-    assert "None yet" in found
+    assert "Each one is kept here with its figures until somebody deletes it" in found
 
 
 def test_start_makes_one_job_with_a_command_that_parses(
@@ -151,6 +152,21 @@ def test_a_running_job_shows_its_progress_and_can_be_stopped(model: str) -> None
         assert bar.proto.text.startswith("Image 3 of 12")
         app.button(key="stop").click().run()
     assert (job.path / "stop").exists()
+
+
+def test_every_evaluation_is_kept_and_found_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate_jobs, "PER_PAGE", 2)
+    for _ in range(3):
+        make_job("evaluate", state="stopped")
+    newest = [job.id for job in jobs.list_jobs("evaluate")]
+    app = open_page()
+    assert len(app.dataframe[0].value) == 2
+    app.pagination(key="page-evaluate").set_value(2).run()
+    assert len(app.dataframe[0].value) == 1
+    jobs.find(newest[0]).delete()
+    app.run()
+    assert len(app.dataframe[0].value) == 2  # all that are left
+    assert not app.exception
 
 
 @pytest.mark.parametrize(

@@ -112,16 +112,20 @@ def test_a_kind_is_a_plain_word_and_words_name_a_command() -> None:
         JobStatus(state="queued")
 
 
-def test_only_the_newest_ended_jobs_are_kept(
-    launched: list[list[str]], monkeypatch: pytest.MonkeyPatch
+def test_results_stay_until_somebody_deletes_them_and_only_old_range_tests_go(
+    launched: list[list[str]],
 ) -> None:
-    monkeypatch.setattr(jobs, "KEPT", 2)
-    found = [jobs.start("evaluate", WORDS) for _ in range(4)]
-    assert jobs.list_jobs() == found[::-1]  # all of them are alive
-    for job in found:
+    kept = [jobs.start("evaluate", WORDS) for _ in range(60)]
+    old, living, young = (jobs.start("lr-test", WORDS) for _ in range(3))
+    for job in (*kept, old, young):
         job.update(state="finished")
-    last = jobs.start("evaluate", WORDS)
-    assert jobs.list_jobs() == [last, *found[:1:-1]]
+    for job in (*kept, old, living):
+        about = json.loads((job.path / "job.json").read_text())
+        about["created"] -= (jobs.KEPT_DAYS + 1) * 24 * 3600
+        (job.path / "job.json").write_text(json.dumps(about))
+    with FileLock(living.path / "lock"):
+        last = jobs.start("tune", WORDS)
+    assert set(jobs.list_jobs()) == {last, living, young, *kept}
 
 
 # What a reader sees ------------------------------------------------------------------------------
