@@ -7,14 +7,14 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui.data import jobs
-from ui.data.download import TICK_SECONDS, show_progress
-from ui.shared import charts
+from ui.data.download import TICK_SECONDS
+from ui.shared import background, charts
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.statistics import Facts, Statistics, meaning, summary
+from unet_core.runs import jobs
 
-PATIENCE_SECONDS = 0.6  # tables that were computed before come within that time
+KIND = "statistics"
 VIEWS = ("Distributions", "Images", "Objects")
 ORDER = ("train", "val", "test")
 CHART_HEIGHT = 230
@@ -74,28 +74,22 @@ def show(about: DataSet, scheme: str) -> None:
 
 
 def _compute(name: str, scheme: str) -> Statistics | None:
-    """The tables, or None while they are computed: then the page shows how far that is."""
-    key = ("statistics", name)
-
-    def work(report: jobs.Report) -> None:
-        datasets.statistics(
-            name,
-            scheme=scheme,
-            on_progress=lambda done, total: report(
-                f"Measuring every object: {done} of {total} images", done / total
-            ),
-        )
-
-    # One that has ended while the page waited is not begun again.
-    job = jobs.find(key) or jobs.start(key, work)
-    if not job.wait(PATIENCE_SECONDS):
-        st.fragment(show_progress, run_every=TICK_SECONDS)(job)
+    """The tables, or None while a job computes them: then the page shows how far that is."""
+    if datasets.has_statistics(name):
+        return datasets.statistics(name, scheme=scheme)
+    words = ["data", "stats", name]
+    job = jobs.latest(KIND, words) or jobs.join(KIND, words, title=f"Statistics of {name}")
+    status = job.status()
+    if status.is_alive:
+        st.fragment(background.follow, run_every=TICK_SECONDS)(job)
         st.caption("This takes some seconds once. Afterwards it is there at once, for everybody.")
-        return None
-    jobs.forget(key)
-    if job.error:
-        raise job.error
-    return datasets.statistics(name, scheme=scheme)
+    elif status.state == "finished":  # and what it computed was not kept, or is not for these files
+        with st.spinner("Measuring every object …"):
+            return datasets.statistics(name, scheme=scheme)
+    else:
+        background.tell_bad_end(status, missing="there are no statistics")
+        job.delete()  # whoever looks again begins anew
+    return None
 
 
 def show_distributions(tables: Statistics) -> None:

@@ -104,10 +104,7 @@ def _offer_deleting(job: Job) -> None:
 
 @page.guard()
 def _show_progress(job: Job) -> None:
-    status = job.status()
-    if not status.is_alive:
-        st.rerun()
-    background.show_progress(status)
+    background.follow(job)
     st.caption(
         "It goes on when you close the browser: come back with the link, or from the list of "
         "all evaluations."

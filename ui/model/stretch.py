@@ -56,7 +56,7 @@ def show() -> None:
 
 
 def _has_valid_convolutions(model: str) -> bool:
-    """Whether it is such a network; one that cannot be read is none, and leaves the others alone."""
+    """Whether it is such a network; one that cannot be read is none, and stops no other."""
     with contextlib.suppress(ValueError, OSError):
         return cache.model_config(model).train.network.padding == "valid"
     return False

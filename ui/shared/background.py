@@ -3,11 +3,17 @@
 import streamlit as st
 
 from ui.shared import states, words
-from unet_core.runs.jobs import JobStatus
+from unet_core.runs.jobs import Job, JobStatus
 
 
-def show_progress(status: JobStatus) -> None:
-    """What is being done, how much of it, and for how long."""
+def follow(job: Job) -> None:
+    """What is being done, how much of it, and for how long; at the end the page runs once more.
+
+    For a fragment that runs again and again.
+    """
+    status = job.status()
+    if not status.is_alive:
+        st.rerun()
     doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
     st.progress(status.share, text=f"{words.plain(doing)} … {words.duration(status.seconds)}")
 

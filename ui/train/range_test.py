@@ -143,10 +143,7 @@ def _show_head(job: Job, status: JobStatus) -> None:
 @page.guard()
 def _follow(job: Job) -> None:
     """Progress and the curve so far; called every second."""
-    status = job.status()
-    if not status.is_alive:
-        st.rerun()
-    background.show_progress(status)
+    background.follow(job)
     _draw(range_chart.loss(_points(job), low=LOW, high=HIGH))
     st.caption("It goes on when you close the browser: come back with the link.")
 

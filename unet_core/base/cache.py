@@ -44,7 +44,7 @@ def remember(
     with _memory_lock:
         if (kind, key) in _memory:
             return _memory[kind, key]
-    path = folder() / f"{kind}-{key}.npz"
+    path = _place(kind, key)
     arrays = _read(path)
     if arrays is None:
         arrays = compute()
@@ -57,6 +57,15 @@ def remember(
         while len(_memory) > KEPT_IN_MEMORY:
             del _memory[next(iter(_memory))]
     return arrays
+
+
+def is_stored(kind: str, key: str) -> bool:
+    """Whether `remember` would find something."""
+    return (kind, key) in _memory or _place(kind, key).is_file()
+
+
+def _place(kind: str, key: str) -> Path:
+    return folder() / f"{kind}-{key}.npz"
 
 
 def _read(path: Path) -> Arrays | None:

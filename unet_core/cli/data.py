@@ -7,7 +7,7 @@ from typing import Any
 
 from unet_core.base.records import finite
 from unet_core.cli.output import progress, show
-from unet_core.cli.parser import add_command, list_settings
+from unet_core.cli.parser import add_command, add_job, list_settings
 from unet_core.data import catalogue
 from unet_core.data.patches import Patches
 from unet_core.data.shapes import Shapes
@@ -24,11 +24,13 @@ def add_to(found: Any) -> None:
     verbs = parser.add_subparsers(metavar="list|fetch|stats|pack", required=True)
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
     one = add_command(verbs, "fetch", fetch, "download a data set; continues a broken one")
+    add_job(one)
     one.add_argument("name", metavar="NAME", help="the data set")
     one.add_argument(
         "--accept-licence", action="store_true", help="you have read its licence and agree"
     )
     one = add_command(verbs, "stats", stats, "describe the images and objects of a set")
+    add_job(one)
     one.add_argument("name", metavar="NAME", help="the data set")
     one.add_argument("--scheme", help="how training images are divided (default: the set's own)")
     _add_pack(verbs)
@@ -109,7 +111,7 @@ def fetch(arguments: argparse.Namespace) -> int:
     place = datasets.fetch(
         arguments.name,
         accept_licence=arguments.accept_licence,
-        on_progress=lambda step: tell(step.text),
+        on_progress=lambda step: tell(step.text, step.done, step.total or 0),
     )
     tell("")
     show(arguments, {"name": known.name, "folder": str(place)}, [f"{known.name} is in {place}"])
@@ -124,7 +126,7 @@ def stats(arguments: argparse.Namespace) -> int:
     tables = datasets.statistics(
         arguments.name,
         scheme=arguments.scheme,
-        on_progress=lambda done, total: tell(f"image {done} of {total}"),
+        on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
     )
     tell("")
     scheme = datasets.resolve_scheme(arguments.name, arguments.scheme)

@@ -193,8 +193,18 @@ def statistics(
             on_image=lambda done: on_progress(done, total) if on_progress else None,
         )
 
-    kind = f"statistics-{tables.VERSION}"
-    return tables.from_arrays(cache.remember(kind, _fingerprint(name), compute), splits)
+    return tables.from_arrays(cache.remember(*_statistics_key(name), compute), splits)
+
+
+def has_statistics(name: str) -> bool:
+    """Whether `statistics` would answer at once."""
+    return cache.is_stored(*_statistics_key(name))
+
+
+def _statistics_key(name: str) -> tuple[str, str]:
+    from unet_core.data import statistics as tables
+
+    return f"statistics-{tables.VERSION}", _fingerprint(name)
 
 
 def fetch(

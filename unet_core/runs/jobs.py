@@ -27,7 +27,9 @@ from unet_core.runs import runs
 from unet_core.runs.slots import GRACE_SECONDS
 
 PATIENCE_SECONDS = 2.0  # a process writes its end before it lets go of the lock
-PASSING = ("lr-test",)  # kinds that have served once they have ended; all others stay
+# Kinds that take no turn among the jobs: one waits for the network, the other takes seconds.
+LIGHT = ("download", "statistics")
+PASSING = (*LIGHT, "lr-test")  # kinds that have served once they have ended; all others stay
 KEPT_DAYS = 30  # ended jobs of those kinds
 SHORT = 12  # digits of a hash at the end of a job's name, more where that is taken
 STATES = ("running", "finished", "failed", "stopped", "lost")
@@ -209,6 +211,24 @@ def find(job_id: str) -> Job:
     if not folders.is_name(job_id) or not (folder() / job_id).is_dir():
         raise ValueError(f"there is no job {job_id!r} in {folder()}")
     return Job(folder() / job_id)
+
+
+def latest(kind: str, words: Sequence[str]) -> Job | None:
+    """The newest job of a kind that carries out these words, whoever started it."""
+    return next((job for job in list_jobs(kind) if job.words == list(words)), None)
+
+
+def join(kind: str, words: Sequence[str], *, title: str = "") -> Job:
+    """The job under way that carries out these words, or a new one: however many ask, one works.
+
+    Raises ValueError as `start`.
+    """
+    last = latest(kind, words)
+    if last is not None and last.status().is_alive:
+        return last
+    # Two who ask at once have seen the same last one.
+    token = f"{kind} {shlex.join(words)} after {last.id if last else 'none'}"
+    return start(kind, words, title=title, token=token)
 
 
 def start(kind: str, words: Sequence[str], *, title: str = "", token: str = "") -> Job:

@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from unet_core.base import faults, records
-from unet_core.runs.jobs import Job
+from unet_core.runs.jobs import LIGHT, Job
 from unet_core.runs.stopping import LOOK_SECONDS, Stop, Stopped
 
 PATIENCE_SECONDS = 5.0  # readers hold the lock for a moment only
@@ -88,6 +88,9 @@ def _ending(job: Job, stop: Stop) -> Iterator[None]:
 @contextlib.contextmanager
 def _turn(job: Job) -> Iterator[None]:
     """Wait until few enough other jobs are at work: two at once on two cores help nobody."""
+    if job.kind in LIGHT:
+        yield
+        return
     number = max(1, (os.cpu_count() or 1) // 4)
     locks = [FileLock(job.path.parent / f"turn-{index}.lock") for index in range(number)]
     is_told = False

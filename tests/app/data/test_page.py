@@ -1,7 +1,6 @@
 """The data page: browse, open, link, download, count; against real files and a real server."""
 
 import base64
-import dataclasses
 import hashlib
 import http.server
 import io
@@ -21,18 +20,13 @@ import tifffile
 from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 
-from ui.data import jobs
 from ui.data import sample as data_sample
 from ui.data import statistics as data_statistics
-from unet_core.data import catalogue, datasets, statistics, synthetic
+from unet_core.data import datasets, statistics, synthetic
 from unet_core.imaging import images, overlay
+from unet_core.runs import jobs, runs
 
 APP = Path(__file__).resolve().parents[3] / "app.py"
-
-
-@pytest.fixture(autouse=True)
-def _no_old_jobs() -> None:
-    jobs._jobs.clear()
 
 
 @pytest.fixture
@@ -80,12 +74,13 @@ def shown(app: AppTest) -> dict:
     return json.loads(viewer.proto.json)
 
 
-def settle(app: AppTest, *key: str) -> AppTest:
-    """Wait for a job, then let the page look again, as its timer does."""
-    if job := jobs.find(key):
-        assert job.wait(60)
-        app.run()
-    return app
+def settle(app: AppTest) -> AppTest:
+    """Wait for the jobs, then let the page look again, as its timer does."""
+    end = time.monotonic() + 60
+    while any(job.status().is_alive for job in jobs.list_jobs()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return app.run()
 
 
 # --- browsing ------------------------------------------------------------------------------------
@@ -348,11 +343,11 @@ def test_statistics_of_a_damaged_set_end_with_a_sentence_and_start_anew(small_ds
     broken = small_dsb / "test" / "images" / "n01.tif"
     whole = broken.read_bytes()
     broken.write_bytes(b"no picture")
-    app = settle(open_data(tab="Statistics"), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics"))
     [error] = app.error
     assert "n01.tif cannot be read" in error.value
     broken.write_bytes(whole)
-    settle(app.run(), "statistics", "dsb2018")
+    settle(app.run())
     assert not app.error
     assert "At a glance" in words(app)
 
@@ -393,13 +388,29 @@ def served(own_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
     server.server_close()
 
 
+# A command for which a set lies at another address; all else is as it is.
+ELSEWHERE = """
+import dataclasses, sys
+from unet_core.cli import main
+from unet_core.data import catalogue
+name, url, sha256, *words = sys.argv[1:]
+about = catalogue.SETS[name]
+change = {"url": url, "sha256": sha256, "git_blob": ""}
+remotes = tuple(dataclasses.replace(one, **change) for one in about.remotes)
+catalogue.SETS[name] = dataclasses.replace(about, remotes=remotes)
+sys.exit(main.main(words))
+"""
+
+
 def set_address(name: str, url: str, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    about = catalogue.SETS[name]
-    sha256 = hashlib.sha256(content).hexdigest()
-    remotes = tuple(
-        dataclasses.replace(one, url=url, sha256=sha256, git_blob="") for one in about.remotes
-    )
-    monkeypatch.setitem(catalogue.SETS, name, dataclasses.replace(about, remotes=remotes))
+    """Let the processes that pages start find a set at another address."""
+    start, sha256 = runs.launch, hashlib.sha256(content).hexdigest()
+
+    def launch(command: list[str], *, log: Path) -> None:
+        assert command[1:3] == ["-m", "unet_core"]
+        start([command[0], "-c", ELSEWHERE, name, url, sha256, *command[3:]], log=log)
+
+    monkeypatch.setattr(runs, "launch", launch)
 
 
 def test_a_download_ends_in_the_overview_and_two_browsers_start_it_once(
@@ -411,7 +422,7 @@ def test_a_download_ends_in_the_overview_and_two_browsers_start_it_once(
     second.button(key="download").click().run()
     for app in (first, second):
         assert not app.error
-        settle(app, "download", "dsb2018")
+        settle(app)
         assert cards(app) == datasets.sample_names("dsb2018", "train") != []
     assert served == ["/set.zip"]
 
@@ -425,7 +436,7 @@ def test_the_isbi_licence_is_shown_and_accepted_before_anything_is_downloaded(
     assert app.button(key="download").disabled
     app.checkbox(key="accepted-isbi2012").check().run()
     assert not app.button(key="download").disabled
-    assert jobs.find(("download", "isbi2012")) is None
+    assert jobs.list_jobs() == []
 
 
 def test_the_way_by_hand_is_told_without_the_servers_folders(own_data: Path) -> None:
@@ -442,7 +453,7 @@ def test_offline_is_one_sentence_with_the_folder_and_the_button_stays(
     app = open_data(set="isbi2012")
     app.checkbox(key="accepted-isbi2012").check().run()
     app.button(key="download").click().run()
-    settle(app, "download", "isbi2012")
+    settle(app)
     [error] = app.error
     assert "cannot be downloaded (no connection)" in error.value
     assert "into …/isbi2012" in error.value
@@ -456,68 +467,30 @@ def test_a_cancelled_download_leaves_nothing_half_and_can_be_started_again(
     app = open_data(set="dsb2018")
     app.button(key="download").click().run()
     app.button(key="cancel").click().run()
-    job = jobs.find(("download", "dsb2018"))
-    assert job.wait(30)
-    app.run()
+    settle(app)
     assert "Cancelled" in app.info[0].value
     assert not (own_data / "dsb2018").exists()
     app.button(key="download").click().run()
-    settle(app, "download", "dsb2018")
+    settle(app)
     assert cards(app) == datasets.sample_names("dsb2018", "train") != []
 
 
-# --- background work -----------------------------------------------------------------------------
-
-
-def test_a_second_start_joins_the_work_under_way() -> None:
-    gate, calls = threading.Event(), []
-
-    def work(report: jobs.Report) -> None:
-        calls.append(1)
-        report("half", 0.5)
-        gate.wait(30)
-
-    first, second = (jobs.start("key", work) for _ in range(2))
-    assert first is second
-    gate.set()
-    assert first.wait(30)
-    assert (calls, first.is_alive, first.share) == ([1], False, 0.5)
-    assert jobs.start("key", work) is not first
-
-
-def test_cancelled_work_ends_at_its_next_report_without_an_error() -> None:
-    gate, after = threading.Event(), []
-
-    def work(report: jobs.Report) -> None:
-        gate.wait(30)
-        report("next", None)
-        after.append(1)
-
-    job = jobs.start("key", work)
-    job.cancel()
-    assert not job.is_alive
-    gate.set()
-    assert job.wait(30)
-    assert (after, job.error, job.is_cancelled) == ([], None, True)
-
-
-def test_an_error_is_kept_until_it_is_forgotten() -> None:
-    def work(report: jobs.Report) -> None:
-        raise ValueError("why")
-
-    job = jobs.start("key", work)
-    assert job.wait(30)
-    assert str(job.error) == "why"
-    assert jobs.find("key") is job
-    jobs.forget("key")
-    assert jobs.find("key") is None
+def test_a_download_goes_on_without_the_page_and_whoever_comes_sees_it(
+    served: list[str], own_data: Path
+) -> None:
+    open_data(set="dsb2018").button(key="download").click().run()
+    app = open_data(set="dsb2018")
+    assert app.button(key="cancel")
+    assert [one.key for one in app.button if one.key == "download"] == []
+    settle(app)
+    assert cards(app) == datasets.sample_names("dsb2018", "train") != []
 
 
 # --- statistics ----------------------------------------------------------------------------------
 
 
 def test_every_measure_has_a_chart_and_one_sentence(small_dsb: Path) -> None:
-    app = settle(open_data(tab="Statistics"), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics"))
     told = statistics.meaning(statistics.summary(datasets.statistics("dsb2018"))["train"])
     assert len(app.get("plotly_chart")) == len(data_statistics.MEASURES) + 1
     written = [one.value for one in app.markdown]
@@ -541,9 +514,19 @@ def test_the_glance_and_the_shapes_hold_the_published_facts(real_data: Path) -> 
     assert shapes.to_numpy().sum() == 497
 
 
+def test_statistics_are_shown_also_where_the_cache_cannot_be_written(
+    small_dsb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("UNET_CACHE", str(tmp_path / "file" / "cache"))
+    app = settle(open_data(tab="Statistics"))
+    assert list(app.table[0].value.loc["Images", ["test"]]) == ["5"]
+    assert len(jobs.list_jobs("statistics")) == 1
+
+
 @pytest.mark.parametrize("view", ["Images", "Objects"])
 def test_a_table_has_every_row_and_its_csv_too(small_dsb: Path, view: str) -> None:
-    app = settle(open_data(tab="Statistics", view=view), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics", view=view))
     table = getattr(datasets.statistics("dsb2018"), view.lower())
     assert f"{len(table):,} {view.lower()}" in words(app)
     [shown] = app.dataframe
@@ -553,7 +536,7 @@ def test_a_table_has_every_row_and_its_csv_too(small_dsb: Path, view: str) -> No
 
 
 def test_statistics_move_images_when_the_scheme_changes(small_dsb: Path) -> None:
-    app = settle(open_data(tab="Statistics", scheme="every-20th"), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics", scheme="every-20th"))
     assert list(app.table[0].value.loc["Images"]) == ["24", "1", "5"]
     app.selectbox(key="scheme").set_value("fraction").run()
     assert list(app.table[0].value.loc["Images"]) == ["21", "4", "5"]
@@ -569,7 +552,7 @@ def test_a_split_without_images_is_told_in_a_sentence(small_dsb: Path, tab: str)
 
 
 def test_statistics_of_a_scheme_without_validation_leave_it_out(small_dsb: Path) -> None:
-    app = settle(open_data(tab="Statistics", scheme="all"), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics", scheme="all"))
     assert list(app.table[0].value.loc["Images"]) == ["25", "5"]
 
 

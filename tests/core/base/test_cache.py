@@ -30,8 +30,11 @@ def _fresh() -> None:
 
 def test_arrays_are_computed_once_and_come_back_equal_after_a_restart() -> None:
     compute = Counted()
+    assert not cache.is_stored("table", "00")
     first = cache.remember("table", "00", compute)
+    assert cache.is_stored("table", "00")
     forget()
+    assert cache.is_stored("table", "00")
     again = cache.remember("table", "00", compute)
     assert compute.runs == 1
     assert set(again) == {"numbers", "names"}

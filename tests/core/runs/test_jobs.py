@@ -85,6 +85,28 @@ def test_another_form_is_another_job_also_where_the_ends_of_their_names_are_equa
     assert jobs.start("evaluate", WORDS, token="form 2") == second
 
 
+def test_whoever_asks_for_work_under_way_joins_it_and_afterwards_starts_it_anew(
+    launched: list[list[str]],
+) -> None:
+    words, found = ["data", "stats", "dsb2018"], list[Job]()
+    assert jobs.latest("statistics", words) is None
+    threads = [
+        threading.Thread(target=lambda: found.append(jobs.join("statistics", words)))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = found[0]
+    assert (len(found), set(found), len(launched)) == (6, {first}, 1)
+    assert jobs.latest("statistics", words) == jobs.join("statistics", words) == first
+    assert jobs.join("statistics", ["data", "stats", "isbi2012"]) != first
+    first.update(state="failed")
+    second = jobs.join("statistics", words)
+    assert (second != first, jobs.latest("statistics", words)) == (True, second)
+
+
 def test_jobs_are_listed_by_kind_and_the_newest_first(launched: list[list[str]]) -> None:
     assert jobs.list_jobs() == []
     first, second, third = (jobs.start(kind, WORDS) for kind in ("evaluate", "tune", "evaluate"))
@@ -282,6 +304,14 @@ def test_jobs_wait_for_each_other_and_can_be_stopped_meanwhile(
     watcher.join()
     other = jobs.start("evaluate", WORDS)
     assert worker.carry_out(other.path, lambda: 0) == 0
+
+
+def test_what_needs_no_processor_waits_for_nobody(launched: list[list[str]]) -> None:
+    job = jobs.start("download", ["data", "fetch", "dsb2018"])
+    with contextlib.ExitStack() as stack:
+        for index in range(os.cpu_count() or 1):
+            stack.enter_context(FileLock(jobs.folder() / f"turn-{index}.lock"))
+        assert worker.carry_out(job.path, lambda: 0) == 0
 
 
 def test_the_progress_is_written_a_few_times_a_second_and_at_the_end(
