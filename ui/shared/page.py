@@ -85,6 +85,7 @@ def setup(title: str, explanation: str) -> None:
         # Without app.py Streamlit would show the bare file names as its menu, until a restart.
         navigate()
         st.rerun()
+    device.share_cores()
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
     ):

@@ -9,7 +9,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from unet_core.base import cache
 
+NICENESS = 3  # a third of a core that another program wants, and two thirds for the other
 DRIVER_GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 
 
@@ -106,6 +107,35 @@ def count_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def share_cores() -> None:
+    """Let threads sleep while they wait for each other; to be called before torch is imported.
+
+    By themselves OpenMP's threads spin. As soon as another program wants a core, too, they take it
+    from the very thread that they wait for. Whoever has set OMP_WAIT_POLICY is obeyed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def give_way() -> None:
+    """Leave the cores to the interface first, when a page has started this process.
+
+    Linux counts niceness for each thread, and those that are there already keep theirs: all are
+    told, or the others would wait for the one that was. Told again, as by a notebook that trains
+    several times, they stay where they are.
+    """
+    if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
+        return
+    threads = Path("/proc/self/task")
+    if not threads.is_dir():
+        os.nice(max(0, NICENESS - os.nice(0)))
+        return
+    for thread in threads.iterdir():
+        number = int(thread.name)
+        with suppress(OSError):  # it has just ended
+            if os.getpriority(os.PRIO_PROCESS, number) < NICENESS:
+                os.setpriority(os.PRIO_PROCESS, number, NICENESS)
 
 
 def free_bytes(device: str) -> int | None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unet_core import __version__
-from unet_core.base import faults
+from unet_core.base import device, faults
 from unet_core.cli import data, evaluate, range_test, segment, train, tune
 from unet_core.cli.parser import MISTAKE, Parser, join_negative_numbers
 
@@ -30,6 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a mistake is one line on stderr
     logging.getLogger().addHandler(logging.NullHandler())
+    device.share_cores()
     try:
         given = sys.argv[1:] if words is None else words
         arguments = build_parser().parse_args(join_negative_numbers(given))

@@ -171,7 +171,7 @@ def _follow(
         if isinstance(event, Step):
             stop.remember(training.network)
             if recorder.is_first_step:
-                _give_way()  # only now: the first point of the curve comes as soon as it can
+                device.give_way()  # only now: the first point of the curve comes as soon as it can
             recorder.add_step(event)
         elif isinstance(event, Checking):
             recorder.add_checking(event)
@@ -181,12 +181,6 @@ def _follow(
             on_event(event)
         if stop.is_asked():
             raise Stopped
-
-
-def _give_way() -> None:
-    """Leave the CPU to the interface first, when a page has started this process."""
-    if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
-        os.nice(max(0, 5 - os.nice(0)))  # a notebook's kernel may train several times
 
 
 def _tune(training: "Training", recorder: Recorder, stop: Stop) -> str:

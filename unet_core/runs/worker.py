@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from unet_core.base import faults, records
+from unet_core.base import device, faults, records
 from unet_core.runs.jobs import LIGHT, Job
 from unet_core.runs.stopping import LOOK_SECONDS, Stop, Stopped
 
@@ -45,8 +45,7 @@ def _follow(job: Job, stop: Stop, work: Callable[[], int]) -> int:
     code = 0
     try:
         job.update(pid=os.getpid())
-        if hasattr(os, "getsid") and os.getsid(0) == os.getpid():
-            os.nice(5)  # the interface first, when a page has started this process
+        device.give_way()
         with stop.interrupting(), _turn(job):
             code = work()
     except Stopped:

@@ -1,12 +1,15 @@
 """Which device is taken, and whether the reason names the true cause."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from unet_core.base import cache, device
 from unet_core.base.device import Surroundings, choose, decide_device, why_no_gpu
+from unet_core.cli import main
 from unet_core.runs import process
 
 
@@ -137,3 +140,44 @@ def test_bfloat16_is_timed_once_on_a_machine(monkeypatch: pytest.MonkeyPatch) ->
         answers.append(device.use_bfloat16("cpu"))
     assert (answers, len(timed)) == ([True] * 3, 1)
     device.bfloat16_pays.cache_clear()
+
+
+NICE = """
+import os, threading
+from unet_core.base import device
+over = threading.Event()
+threading.Thread(target=over.wait).start()
+device.give_way()
+device.give_way()
+threads = [int(name) for name in os.listdir("/proc/self/task")]
+print({os.getpriority(os.PRIO_PROCESS, one) for one in threads})
+over.set()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="Linux has niceness by thread")
+@pytest.mark.parametrize("is_started_by_a_page", [True, False])
+def test_all_threads_give_way_to_a_page_and_none_to_a_terminal(is_started_by_a_page: bool) -> None:
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    if is_started_by_a_page:
+        niceness = max(niceness, device.NICENESS)
+    done = subprocess.run(
+        [sys.executable, "-c", NICE],
+        start_new_session=is_started_by_a_page,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == f"{{{niceness}}}", done.stderr
+
+
+def test_threads_that_wait_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert main.main(["data", "list"]) == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+
+def test_a_way_of_waiting_that_somebody_has_chosen_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    device.share_cores()
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
