@@ -33,9 +33,9 @@ def test_a_model_configuration_survives_json() -> None:
         ("lr=11", "lr must be at most 10"),
         ("ema=yes", "ema must be a number"),
         ("flip=perhaps", "flip must be true or false"),
-        ("channels=8,x", "channels must be a whole number"),
-        ("channels=", "channels must name at least one level"),
-        ("channels=8,0", "channels must be at least 1"),
+        ("channels=8,x", "widths must be a whole number"),
+        ("channels=", "widths must name at least one level"),
+        ("channels=8,0", "widths must be at least 1"),
         ("norm=layer", "norm must be one of batch, group, none"),
         ("wombat=1", "unknown setting 'wombat'"),
         ("epochs", "written key=value"),
@@ -78,8 +78,8 @@ def test_settings_as_text_become_values_of_their_type() -> None:
         ({"epoch": 3}, "unknown setting 'epoch'"),
         ({"epochs": "3"}, "epochs must be a whole number"),
         ({"epochs": True}, "epochs must be a whole number"),
-        ({"channels": 8}, "channels must be a list of whole numbers"),
-        ({"channels": [8, "x"]}, "channels must be a list of whole numbers"),
+        ({"channels": 8}, "widths must be a list of whole numbers"),
+        ({"channels": [8, "x"]}, "widths must be a list of whole numbers"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(values: object, words: str) -> None:
