@@ -1,4 +1,3 @@
-import os
 from collections import Counter
 from typing import Any
 
@@ -7,7 +6,7 @@ import pytest
 
 import unet_core
 from unet_core.base.config import TrainConfig
-from unet_core.runs import process, recipes, runs
+from unet_core.runs import recipes, runs
 
 SMALL: dict[str, Any] = {
     "crop_size": 32,
@@ -84,17 +83,3 @@ def test_what_ends_a_training_is_raised_and_the_run_keeps_its_log(tiny: TrainCon
     (run,) = runs.list_runs()
     assert run.status().state == "failed"
     assert "in the notebook" in run.log()
-
-
-def test_giving_way_twice_gives_way_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    niceness = [0]
-
-    def nice(more: int) -> int:
-        niceness[0] += more
-        return niceness[0]
-
-    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())  # as in a notebook's kernel
-    monkeypatch.setattr(os, "nice", nice)
-    process._give_way()
-    process._give_way()
-    assert niceness == [5]
