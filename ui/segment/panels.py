@@ -125,7 +125,8 @@ def _watershed_steps(result: Result, base: bytes) -> list[Panel]:
         Panel(
             (black, _layer(steps.markers_HW, overlay.shades(overlay.OBJECTS, opacity=1.0))),
             "2  Markers",
-            f"Where that is above {options.marker_threshold:.2f}: one object grows from each.",
+            f"Where that is above {options.marker_threshold:.2f} inside the mask: one object grows "
+            "from each.",
         ),
         Panel(
             (_heat(steps.height_HW),),

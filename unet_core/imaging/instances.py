@@ -1,7 +1,8 @@
 """Objects from probabilities: connected components and marker watershed.
 
 Axes: H rows, W columns. Every function gives labels: int32, 0 for background, the objects 1..N
-without gaps. An image without any object gives zeros; so does one without pixels.
+without gaps, each of them one connected region. An image without any object gives zeros; so does
+one without pixels.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ class Steps:
     """What the marker watershed computes on its way, in this order, each of shape (H, W).
 
     difference_HW: foreground - boundary_weight * boundary, float32 like the two (or float64).
-    markers_HW: int32, the connected regions where the difference is above the marker threshold.
+    markers_HW: int32, the connected regions of the mask where the difference is above the marker
+        threshold.
     height_HW: the landscape that is flooded from the markers: the boundary.
     mask_HW: bool, where the foreground is above its threshold; the flood stays inside.
     labels_HW: int32, the result, after holes, border objects and small objects.
@@ -67,11 +69,12 @@ def watershed(
 ) -> np.ndarray:
     """Labels of the objects that grow from markers over the boundary as landscape.
 
-    Markers are the connected regions where `foreground - boundary_weight * boundary` is above
-    `marker_threshold`; they are flooded in order of rising boundary, inside
-    `foreground > threshold`. A region of that mask without a marker is no object. Where the
-    threshold exceeds the markers', the mask cuts the markers too. The remaining options and the
-    errors are those of `components`; foreground and boundary must have one shape.
+    The mask is `foreground > threshold`. Markers are the connected regions of the mask where
+    `foreground - boundary_weight * boundary` is above `marker_threshold`; they are flooded in
+    order of rising boundary, inside the mask. A region of the mask without a marker is no object.
+    What the mask parts are several objects, as they are for `components`: that happens to a
+    marker where `threshold` is above `marker_threshold`. The remaining options and the errors are
+    those of `components`; foreground and boundary must have one shape.
     """
     return watershed_steps(
         foreground,
@@ -114,8 +117,9 @@ def watershed_steps(
         boundary_weight=boundary_weight,
     )
     difference_HW = foreground_HW - float(boundary_weight) * height_HW
-    markers_HW = _label(difference_HW > float(marker_threshold), connectivity)
     mask_HW = foreground_HW > float(threshold)
+    # Cut first, then numbered: two pieces of one marker would keep one number for ever.
+    markers_HW = _label(mask_HW & (difference_HW > float(marker_threshold)), connectivity)
     labels_HW = np.zeros_like(markers_HW)
     if markers_HW.any():
         labels_HW = flood(

@@ -22,6 +22,7 @@ from unet_core.scoring.landscape import Aim, Grid, Landscape
 from unet_core.scoring.predictions import WHOLE, View
 
 WIDENINGS = 2  # how often a grid grows where the best point lies on its edge
+VERSION = 2  # of the stored counts; a new one when segmenting or matching changes
 SPLITS = {"train": "training", "val": "validation"}
 Tell = Callable[[str, int, int], None]  # what is being done, how much of how many
 
@@ -105,7 +106,7 @@ def tune(
             tell = _stage(f"trying {part.n_cells} settings on image", 1, on_progress)
             return {"counts": landscape.count(predicted, part, ious, on_progress=tell)}
 
-        facts = json.dumps([key, asdict(part), ious])
+        facts = json.dumps([VERSION, key, asdict(part), ious])
         digest = hashlib.sha256(facts.encode()).hexdigest()
         return part, cache.remember("landscape", digest, compute)["counts"]
 

@@ -169,13 +169,10 @@ def test_hand_drawn_holes(labels, expected):
 
 def plain_watershed(foreground, boundary, options):
     one_or_two = 1 if options.connectivity == 4 else 2
-    markers = label(
-        foreground - options.boundary_weight * boundary > options.marker_threshold,
-        connectivity=one_or_two,
-    )
-    return segmentation.watershed(
-        boundary, markers, mask=foreground > options.threshold, connectivity=one_or_two
-    )
+    mask = foreground > options.threshold
+    sure = foreground - options.boundary_weight * boundary > options.marker_threshold
+    markers = label(mask & sure, connectivity=one_or_two)
+    return segmentation.watershed(boundary, markers, mask=mask, connectivity=one_or_two)
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
@@ -227,6 +224,33 @@ def test_a_region_without_a_marker_is_no_object():
     np.testing.assert_array_equal(watershed(foreground, boundary), [[1, 1, 0, 0, 0]])
 
 
+@pytest.mark.parametrize("method", ["watershed", "components"])
+def test_every_object_is_one_connected_region_whatever_the_settings(rng, method):
+    n_objects = 0
+    for _ in range(150):
+        options = Segmentation(
+            method=method,
+            threshold=rng.uniform(0.2, 0.8),
+            marker_threshold=rng.uniform(-0.5, 0.8),
+            boundary_weight=rng.uniform(0, 3),
+            min_size=rng.integers(0, 20).item(),
+            fill_holes=bool(rng.integers(2)),
+            drop_border=bool(rng.integers(2)),
+            connectivity=4 * rng.integers(1, 3).item(),
+        )
+        labels = segment(noise(rng, sigma=rng.uniform(0.5, 3)), noise(rng), options)
+        pieces = label(labels, connectivity=1 if options.connectivity == 4 else 2)
+        assert pieces.max() == labels.max(), options
+        n_objects += labels.max()
+    assert n_objects > 1000
+
+
+def test_a_marker_that_the_mask_cuts_in_two_makes_two_objects():
+    foreground = np.array([[0.9, 0.5, 0.9]])
+    cut = {"threshold": 0.6, "marker_threshold": 0.3}
+    np.testing.assert_array_equal(watershed(foreground, 0 * foreground, **cut), [[1, 0, 2]])
+
+
 def test_a_marker_outside_the_mask_leaves_no_gap_in_the_labels():
     foreground = np.array([[0.5, 0, 0.9, 0, 0.9]])
     labels = watershed(foreground, np.zeros((1, 5)), threshold=0.6, marker_threshold=0.3)
@@ -235,8 +259,10 @@ def test_a_marker_outside_the_mask_leaves_no_gap_in_the_labels():
 
 def test_without_boundary_weight_the_watershed_is_components(rng):
     foreground, boundary = noise(rng), noise(rng)
-    labels = watershed(foreground, boundary, boundary_weight=0, threshold=0.6, marker_threshold=0.6)
-    np.testing.assert_array_equal(labels, components(foreground, threshold=0.6))
+    for marker_threshold in (0.6, 0.2):
+        options = {"threshold": 0.6, "marker_threshold": marker_threshold, "boundary_weight": 0}
+        labels = watershed(foreground, boundary, **options)
+        np.testing.assert_array_equal(labels, components(foreground, threshold=0.6))
 
 
 def test_the_steps_are_what_the_result_was_made_of(rng):
@@ -245,7 +271,8 @@ def test_the_steps_are_what_the_result_was_made_of(rng):
         foreground, boundary, threshold=0.4, marker_threshold=0.2, boundary_weight=0.5, min_size=9
     )
     np.testing.assert_allclose(steps.difference_HW, foreground - 0.5 * boundary, rtol=1e-6)
-    assert_same_regions(steps.markers_HW, label(steps.difference_HW > 0.2, connectivity=2))
+    sure = (steps.difference_HW > 0.2) & steps.mask_HW
+    assert_same_regions(steps.markers_HW, label(sure, connectivity=2))
     np.testing.assert_array_equal(steps.height_HW, boundary)
     np.testing.assert_array_equal(steps.mask_HW, foreground > np.float32(0.4))
     flooded = segmentation.watershed(
