@@ -67,35 +67,29 @@ def nuclei(
         ValueError: an option is outside its range.
     """
     _check_shape(shape)
-    _check_range("radius", radius, 3.0, 60.0)
-    _check_range("elongation", elongation, 1.0, 4.0)
-    _check_range("blur", blur, 0.0, 10.0)
-    _check_range("background", background, 0.0, 1.0)
-    _check_range("photons", photons, 1.0, 1e6)
-    for name, value in (
-        ("touching", touching),
-        ("texture", texture),
-        ("out_of_focus", out_of_focus),
-    ):
-        _check_number(name, value, 0.0, 1.0)
-    _check_number("illumination", illumination, 0.0, 0.9)
-    _check_number("read_noise", read_noise, 0.0, 1e4)
-    if count is not None:
-        _check_number("count", count, 0, 10_000)
+    _check_ranges(3.0, 60.0, radius=radius)
+    _check_ranges(1.0, 4.0, elongation=elongation)
+    _check_ranges(0.0, 10.0, blur=blur)
+    _check_ranges(0.0, 1.0, background=background)
+    _check_ranges(1.0, 1e6, photons=photons)
+    _check_numbers(0.0, 1.0, touching=touching, texture=texture, out_of_focus=out_of_focus)
+    _check_numbers(0.0, 0.9, illumination=illumination)
+    _check_numbers(0.0, 1e4, read_noise=read_noise)
+    _check_numbers(0, 10_000, count=count or 0)
     if bits not in (8, 16):
         raise ValueError(f"bits must be 8 or 16, got {bits!r}")
 
     typical = rng.uniform(*radius)
-    if count is None:
-        crowding = rng.uniform(0.03, 0.30)  # fraction of the image that nuclei cover
-        count = max(2, round(crowding * shape[0] * shape[1] / (np.pi * typical**2)))
+    count = _draw_count(rng, shape, typical) if count is None else count
     windows, labels_HW = _place_nuclei(rng, shape, count, typical, elongation, touching)
     light_HW = _paint_nuclei(rng, shape, windows, texture * rng.uniform(0.6, 1.4), out_of_focus)
-    light_HW = ndimage.gaussian_filter(light_HW, rng.uniform(*blur))
-    light_HW += rng.uniform(0.05, 0.15) * _haze(light_HW)
-    light_HW += rng.uniform(*background) * (1.0 + 0.3 * _smooth_noise(rng, shape, 24))
-    light_HW *= _illumination(rng, shape, illumination)
+    light_HW = _see(rng, light_HW, blur, background, illumination)
     return _expose(rng, light_HW, rng.uniform(*photons), read_noise, bits), labels_HW
+
+
+def _draw_count(rng: np.random.Generator, shape: tuple[int, int], typical: float) -> int:
+    crowding = rng.uniform(0.03, 0.30)  # fraction of the image that nuclei cover
+    return max(2, round(crowding * shape[0] * shape[1] / (np.pi * typical**2)))
 
 
 def _place_nuclei(
@@ -195,6 +189,21 @@ def _paint_nuclei(
     return sharp_HW
 
 
+def _see(
+    rng: np.random.Generator,
+    light_HW: np.ndarray,
+    blur: tuple[float, float],
+    background: tuple[float, float],
+    illumination: float,
+) -> np.ndarray:
+    """What a microscope makes of the light: blur, haze, background, uneven illumination."""
+    light_HW = ndimage.gaussian_filter(light_HW, rng.uniform(*blur))
+    light_HW += rng.uniform(0.05, 0.15) * _haze(light_HW)
+    light_HW += rng.uniform(*background) * (1.0 + 0.3 * _smooth_noise(rng, light_HW.shape, 24))
+    light_HW *= _illumination(rng, light_HW.shape, illumination)
+    return light_HW
+
+
 def _haze(light_HW: np.ndarray) -> np.ndarray:
     """Light scattered widely around bright places (three box filters, nearly a Gaussian)."""
     for _ in range(3):
@@ -246,14 +255,15 @@ def _check_shape(shape: tuple[int, int]) -> None:
         )
 
 
-def _check_number(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be {low:g} to {high:g}, got {value}")
+def _check_numbers(low: float, high: float, **values: float) -> None:
+    for name, value in values.items():
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be {low:g} to {high:g}, got {value}")
 
 
-def _check_range(name: str, ends: tuple[float, float], low: float, high: float) -> None:
-    good = len(ends) == 2 and low <= ends[0] <= ends[1] <= high
-    if not good:
-        raise ValueError(
-            f"{name} must be two rising numbers between {low:g} and {high:g}, got {ends}"
-        )
+def _check_ranges(low: float, high: float, **ranges: tuple[float, float]) -> None:
+    for name, ends in ranges.items():
+        if len(ends) != 2 or not low <= ends[0] <= ends[1] <= high:
+            raise ValueError(
+                f"{name} must be two rising numbers between {low:g} and {high:g}, got {ends}"
+            )
