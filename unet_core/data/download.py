@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,17 +112,9 @@ def fetch_set(
     by_hand = f"or put {known.by_hand} into {folder.resolve()}"
     try:
         target.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(target / f".{known.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            report(Progress("waiting"))
-            lock.acquire()
-        try:
+        with _lock(target / f".{known.name}.lock", report):
             if not folder.is_dir():
                 _fetch_alone(known.name, remotes, target, report, patience, by_hand)
-        finally:
-            lock.release()
     except DownloadError:
         raise
     except OSError as problem:
@@ -140,6 +133,16 @@ def _addressed(known: DataSet, urls: Sequence[str] | None) -> list[Remote]:
         files = ", ".join(remote.file for remote in known.remotes)
         raise ValueError(f"urls must be one http address for each of {files}, got {list(urls)}")
     return [replace(remote, url=url) for remote, url in zip(known.remotes, urls, strict=True)]
+
+
+def _lock(path: Path, report: OnProgress) -> AbstractContextManager[filelock.BaseFileLock]:
+    """The lock, held until the block ends; whoever has to wait for it is told."""
+    lock = filelock.FileLock(path)
+    try:
+        return lock.acquire(timeout=0)
+    except filelock.Timeout:
+        report(Progress("waiting"))
+        return lock.acquire()
 
 
 def _fetch_alone(
