@@ -204,7 +204,8 @@ def _about_sizes(design: Design) -> str:
             f"of **{design.step}**. Training and Segment take any size all the same: they add "
             "mirrored pixels and cut them off again. Very large images are cut into tiles that "
             f"overlap by {anatomy.overlap(design.levels)} px: a pixel sees at most "
-            f"{anatomy.reach(design.levels)} px to either side, so no tile shows its edge."
+            f"{anatomy.reach(design.levels)} px to either side, so no tile shows its edge"
+            + (", but GroupNorm adapts to each tile on its own." if design.norm == "group" else ".")
         )
     least = anatomy.smallest_input(1, design.levels, "valid")
     lost = least - (anatomy.output_side(least, design.levels, "valid") or 0)

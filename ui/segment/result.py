@@ -117,8 +117,7 @@ def warnings(result: Result, scale: float) -> list[str]:
     if result.counts:
         found.append(use_warning(result.chosen, result.model.config))
         found.append(test_warning(result.model.config, result.options))
-    if export.is_constant(result.chosen.pixels_HW):
-        found.append(export.CONSTANT)
+    found += result.segmented.notes
     found.append(size_warning(result.objects.diameter_N, result.model.config, scale))
     return [sentence for sentence in found if sentence]
 

@@ -33,13 +33,14 @@ class Prediction:
     """What the network says of an image: its channels, and their reading as two pictures.
 
     All float32 in 0..1. The boundary is zero everywhere where the network has none. A network that
-    learnt classes has a class map, too.
+    learnt classes has a class map, too. `notes` are what to know before one believes it.
     """
 
     prob_CHW: np.ndarray
     foreground_HW: np.ndarray
     boundary_HW: np.ndarray
     classes: ClassMap | None = field(default=None, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,17 @@ def predict(
     if is_constant(pixels_HW):
         prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
         prob_CHW[0] = targets.is_softmax(config.objective.target)
+        note = CONSTANT
     else:
         prob_CHW = inference.predict(trained, pixels_HW, **options, on_progress=on_progress)
+        note = inference.explain_tiles(trained, pixels_HW.shape, **options)
     classes = (
         class_map.find(prob_CHW, trained.config.outputs)
         if config.objective.target == "classes"
         else None
     )
     pictures = targets.decode(prob_CHW, config.objective.target, config.objective.boundary)
-    return Prediction(prob_CHW, *pictures, classes=classes)
+    return Prediction(prob_CHW, *pictures, classes=classes, notes=(note,) if note else ())
 
 
 def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
@@ -98,6 +101,7 @@ def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
         prediction.boundary_HW,
         labels_HW,
         classes=prediction.classes,
+        notes=prediction.notes,
     )
 
 

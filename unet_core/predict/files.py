@@ -142,7 +142,7 @@ def _segment_file(
         shape=(height, width),
         pixel_size_um=picture.pixel_size_um,
         written=tuple(str(one) for one in written),
-        notes=picture.notes + ((export.CONSTANT,) if export.is_constant(picture.pixels) else ()),
+        notes=picture.notes + found.notes,
         classes=class_map.shares(found.classes) if found.classes else None,
     )
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from math import ceil, hypot
+from math import ceil, hypot, isqrt, prod
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import ndimage
-from torch import Tensor
+from torch import Tensor, nn
 
 from unet_core.imaging import images
 from unet_core.imaging.targets import is_softmax
@@ -22,8 +22,10 @@ from unet_core.network.checkpoint import Trained
 from unet_core.network.model import UNet, probabilities
 from unet_core.predict.recipe import MOST_ROTATIONS
 
-WHOLE_PIXELS = 1_500_000  # larger images are tiled: the activations stay below about 2 GB
-TILE = 768
+# Pixels times channels at full resolution that are read at once, 1.5 megapixels with 64 channels:
+# the activations stay below about 3 GB. Not as much as is free here, for with GroupNorm the answer
+# depends on what is read at once, and it must not depend on the computer.
+WHOLE_FEATURES = 96_000_000
 SCALES = (0.05, 20.0)
 MOST_PIXELS = 400_000_000  # after scaling
 
@@ -47,12 +49,34 @@ def predict(
     over the eight flips and quarter turns, `rotations` over that many rotations by equal angles
     (Ronneberger et al. 2015 average over 7). `window` slides a square of that side over the
     image with 50 % overlap, shows each to the network on its own and averages. `tile` is the side
-    of the tiles; None takes the whole image up to 1.5 megapixels. `on_progress` is told how many
-    of how many pieces are done.
+    of the tiles; None takes the whole image up to 1.5 megapixels (64 channels at full resolution;
+    fewer take more), and larger images in tiles as large. `on_progress` is told how many of how
+    many pieces are done.
 
     Raises ValueError for an array that is no finite grey picture, an impossible scale, number
     of rotations, window or tile, and for a window together with rotations.
     """
+    _check(pixels_HW, scale, rotations, window)
+    shape = pixels_HW.shape
+    if invert:
+        pixels_HW = images.invert(pixels_HW)
+    norm_HW = images.normalise_for(trained.config, pixels_HW)
+    if scale != 1.0:
+        norm_HW = images.resize(norm_HW, _scaled(shape, scale))
+    softmax = is_softmax(trained.config.train.objective.target)
+    options: dict[str, Any] = {"softmax": softmax, "flips": flips, "tile": tile}
+    if window:
+        prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
+    elif rotations:
+        prob_CHW = _turn(trained.network, norm_HW, rotations, options, on_progress)
+    else:
+        prob_CHW = predict_normalised(trained.network, norm_HW, **options, on_progress=on_progress)
+    if scale != 1.0:
+        prob_CHW = np.clip(images.resize(prob_CHW, shape), 0, 1)
+    return prob_CHW
+
+
+def _check(pixels_HW: np.ndarray, scale: float, rotations: int, window: int) -> None:
     if pixels_HW.ndim != 2 or pixels_HW.size == 0 or pixels_HW.dtype.kind not in "buif":
         raise ValueError(
             f"pixels must be a grey image [H, W], got shape {pixels_HW.shape} of {pixels_HW.dtype}"
@@ -67,23 +91,15 @@ def predict(
         raise ValueError(
             f"window and rotations do not go together: leave one out, got {window} and {rotations}"
         )
-    shape = pixels_HW.shape
-    if invert:
-        pixels_HW = images.invert(pixels_HW)
-    norm_HW = images.normalise_for(trained.config, pixels_HW)
-    if scale != 1.0:
-        norm_HW = images.resize(norm_HW, tuple(max(1, round(side * scale)) for side in shape))
-    softmax = is_softmax(trained.config.train.objective.target)
-    options: dict[str, Any] = {"softmax": softmax, "flips": flips, "tile": tile}
-    if window:
-        prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
-    elif rotations:
-        prob_CHW = _turn(trained.network, norm_HW, rotations, options, on_progress)
-    else:
-        prob_CHW = predict_normalised(trained.network, norm_HW, **options, on_progress=on_progress)
-    if scale != 1.0:
-        prob_CHW = np.clip(images.resize(prob_CHW, shape), 0, 1)
-    return prob_CHW
+    if window and window < 2:
+        raise ValueError(f"window must be at least 2 pixels, got {window}")
+    if not 0 <= rotations <= MOST_ROTATIONS:
+        raise ValueError(f"rotations must be between 0 and {MOST_ROTATIONS}, got {rotations}")
+
+
+def _scaled(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    height, width = (max(1, round(side * scale)) for side in shape)
+    return height, width
 
 
 @torch.inference_mode()
@@ -102,12 +118,11 @@ def predict_normalised(
     tile's edge: with BatchNorm (whose statistics are fixed here) the seam is not there at all.
     With padding "valid" every piece is read with exactly the border that the network takes away,
     mirrored where the image ends: the overlap-tile strategy of Ronneberger et al. 2015, fig. 2.
-    GroupNorm looks at the whole of what it reads, so that tiles change its answer a little.
+    GroupNorm adapts to the whole of what it reads, so that tiles change its answer: little where
+    they look alike, much where one is empty (see `explain_tiles`).
     """
     height, width = norm_HW.shape
-    if tile is None:
-        sides = [network.fit(side) for side in norm_HW.shape]
-        tile = max(sides) if sides[0] * sides[1] <= WHOLE_PIXELS else TILE
+    tile = _tile_side(network, norm_HW.shape) if tile is None else tile
     if tile < 1:
         raise ValueError(f"tile must be a positive number of pixels, got {tile}")
     image_HW = np.asarray(norm_HW, dtype=np.float32)
@@ -121,6 +136,48 @@ def predict_normalised(
         if on_progress:
             on_progress(done, len(pieces))
     return out_CHW
+
+
+def explain_tiles(
+    trained: Trained,
+    shape: tuple[int, ...],
+    *,
+    scale: float = 1.0,
+    rotations: int = 0,
+    window: int = 0,
+    **_: Any,
+) -> str:
+    """A sentence where `predict` reads an image of this shape in tiles and they change its answer.
+
+    Empty where it is read whole, and for every network without GroupNorm. The options are those of
+    `predict`.
+    """
+    height, width = _scaled(shape, scale)
+    if window:
+        height, width = min(window, height), min(window, width)
+    elif rotations:
+        around = _corner((height, width))
+        height, width = height + 2 * around, width + 2 * around
+    is_group = any(isinstance(layer, nn.GroupNorm) for layer in trained.network.modules())
+    if not is_group or _is_whole(trained.network, (height, width)):
+        return ""
+    return (
+        "This image is too large to be read at once, and the GroupNorm of this network adapts to "
+        "each tile on its own: where a tile is nearly empty, it may find objects that are not "
+        "there. A network trained with BatchNorm reads images of any size alike."
+    )
+
+
+def _is_whole(network: UNet, shape: tuple[int, ...]) -> bool:
+    return prod(map(network.fit, shape)) * network.widths[0] <= WHOLE_FEATURES
+
+
+def _tile_side(network: UNet, shape: tuple[int, ...]) -> int:
+    """The side of the tiles: the whole image where that can be, else as much as can be."""
+    if _is_whole(network, shape):
+        return max(map(network.fit, shape))
+    around = network.margin or anatomy.overlap(len(network.widths))
+    return max(isqrt(WHOLE_FEATURES // network.widths[0]) - 2 * around, network.multiple)
 
 
 @dataclass(frozen=True)
@@ -156,8 +213,6 @@ def _slide(
     on_progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     """The mean of the answers to squares that overlap by half; each is read as if it were alone."""
-    if window < 2:
-        raise ValueError(f"window must be at least 2 pixels, got {window}")
     starts = [
         sorted({*range(0, max(side - window, 0), window // 2), max(side - window, 0)})
         for side in norm_HW.shape
@@ -184,11 +239,8 @@ def _turn(
     on_progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     """The mean of the answers to the image turned by equal angles, each turned back."""
-    if not 1 <= rotations <= MOST_ROTATIONS:
-        raise ValueError(f"rotations must be between 0 and {MOST_ROTATIONS}, got {rotations}")
     height, width = norm_HW.shape
-    # So much around it that no corner is ever turned out of the picture.
-    around = ceil((hypot(height, width) - min(height, width)) / 2)
+    around = _corner(norm_HW.shape)
     rows, columns = (images.mirror(-around, side + around, side) for side in norm_HW.shape)
     wide_HW = norm_HW[np.ix_(rows, columns)]
     total_CHW = np.zeros((network.out_channels, height, width), np.float32)
@@ -201,6 +253,11 @@ def _turn(
         if on_progress:
             on_progress(done, rotations)
     return np.clip(total_CHW / rotations, 0, 1)
+
+
+def _corner(shape: tuple[int, ...]) -> int:
+    """What must be around an image so that no corner is ever turned out of the picture."""
+    return ceil((hypot(*shape) - min(shape)) / 2)
 
 
 def _predict_piece(network: UNet, image_HW: Tensor, softmax: bool, flips: bool) -> Tensor:

@@ -18,7 +18,7 @@ from unet_core.data import datasets
 from unet_core.imaging import targets
 from unet_core.network.checkpoint import Trained
 
-VERSION = 2  # of what is stored; a new one when predicting changes
+VERSION = 3  # of what is stored; a new one when predicting changes
 # What does not change the probabilities: storing other thresholds must not void the cache.
 WITHOUT_EFFECT = ("segmentation", "tuned_on", "epoch")
 

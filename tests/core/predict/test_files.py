@@ -11,7 +11,7 @@ from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.imaging import images
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
-from unet_core.predict import export, files
+from unet_core.predict import export, files, inference
 from unet_core.predict.recipe import Recipe
 
 
@@ -153,3 +153,18 @@ def test_an_image_of_one_value_gives_no_object_and_a_notice(tmp_path: Path, reci
     found = files.segment_files([path], tmp_path / "out", recipe, device="cpu")
     assert found.done[0].objects == 0
     assert found.done[0].notes == (export.CONSTANT,)
+
+
+def test_tiles_that_change_the_answer_are_told(
+    tmp_path: Path, recipe: Recipe, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ModelConfig(
+        train=TrainConfig.of(widths=(4, 8), norm="group"), outputs=("foreground", "boundary")
+    )
+    checkpoint.save(Path(recipe.model), Trained(config, checkpoint.build(config)))
+    monkeypatch.setattr(inference, "WHOLE_FEATURES", 4 * 64 * 64)
+    paths = [picture(tmp_path / "small.tif", rng), picture(tmp_path / "large.tif", rng, (70, 70))]
+    found = files.segment_files(paths, tmp_path / "out", recipe, device="cpu")
+    assert found.done[0].notes == ()
+    assert "GroupNorm" in found.done[1].notes[0]
+    assert "GroupNorm" in found.lines()[-1]

@@ -45,11 +45,23 @@ def test_tiles_leave_no_seam(trained: Trained, tile: int) -> None:
 
 
 def test_a_thin_image_is_tiled_by_its_padded_size(trained: Trained, monkeypatch) -> None:
-    monkeypatch.setattr(inference, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(inference, "TILE", 64)
+    monkeypatch.setattr(inference, "WHOLE_FEATURES", 8 * 8 * 199)
     seen: list[tuple[int, int]] = []
     inference.predict(trained, picture(1, 200), on_progress=lambda *pair: seen.append(pair))
-    assert len(seen) == 4  # 200 pixels, but 8 x 200 for the network
+    assert len(seen) > 1  # 200 pixels, but 8 x 200 for the network
+
+
+def test_a_tile_reads_as_much_as_a_whole_image_may_have(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "WHOLE_FEATURES", 8 * 256 * 256)
+    read: list[tuple[int, ...]] = []
+    trained.network.register_forward_pre_hook(lambda _, given: read.append(given[0].shape[-2:]))
+    whole = picture(256, 256)
+    inference.predict(trained, whole)
+    inference.predict(trained, picture(700, 700))
+    assert read[0] == whole.shape
+    assert max(read[1:]) == whole.shape
 
 
 def test_a_smaller_overlap_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,3 +224,47 @@ def test_rotations_are_turned_back_and_averaged(trained: Trained) -> None:
 def test_impossible_averages_are_refused(trained: Trained, options: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         inference.predict(trained, picture(20, 20), **options)
+
+
+def group_network() -> Trained:
+    """An untrained network whose answer depends on all that it reads."""
+    torch.manual_seed(0)
+    train = TrainConfig.of(widths=(8, 8), norm="group")
+    config = ModelConfig(train=train, outputs=("foreground", "boundary"))
+    return Trained(config, build(config).eval())
+
+
+def test_what_tiles_do_to_a_network_with_group_norm_is_said(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, pixels = group_network(), picture(100, 100)
+    pixels[:, :50] = 0
+    whole = inference.predict(group, pixels)
+    assert inference.explain_tiles(group, pixels.shape) == ""
+    monkeypatch.setattr(inference, "WHOLE_FEATURES", 8 * 99 * 100)
+    assert np.abs(whole - inference.predict(group, pixels)).max() > 0.01
+    assert "the GroupNorm of this network adapts to each tile" in inference.explain_tiles(
+        group, pixels.shape
+    )
+    assert inference.explain_tiles(trained, pixels.shape) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "n_images", "is_tiled"),
+    [
+        ({}, 1, False),
+        ({"scale": 1.2}, 1, True),
+        ({"rotations": 7}, 7, True),  # with what is around the corners
+        ({"scale": 1.2, "window": 64}, 9, False),
+        ({"flips": True, "invert": True}, 8, False),
+    ],
+)
+def test_tiles_are_explained_exactly_where_there_are_any(
+    options: dict, n_images: int, is_tiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, read = group_network(), []
+    monkeypatch.setattr(inference, "WHOLE_FEATURES", 8 * 100 * 100)
+    group.network.register_forward_pre_hook(lambda *given: read.append(given))
+    inference.predict(group, picture(100, 100), **options)
+    assert (len(read) > n_images) == is_tiled
+    assert bool(inference.explain_tiles(group, (100, 100), **options)) == is_tiled
