@@ -70,7 +70,7 @@ class Design(Settings):
     @property
     def step(self) -> int:
         """From one side that fits to the next; a pixel of the lowest level covers as many."""
-        return 2 ** (self.levels - 1)
+        return step(self.levels)
 
 
 def from_training(config: TrainConfig, outputs: int) -> Design:
@@ -200,30 +200,33 @@ def receptive_field(name: str, levels: int, padding: str) -> int:
     Behind an up-convolution this depends on the pixel's place in the grid of the lower levels,
     by up to half of their pixel: the largest of all places is given.
     """
-    spans = (sight(name, place, levels, padding) for place in range(2 ** (levels - 1)))
+    spans = (sight(name, place, levels, padding) for place in range(step(levels)))
     return max(last - first + 1 for first, last in spans)
+
+
+def step(levels: int) -> int:
+    """From one side that fits to the next: what the poolings divide a side by."""
+    return 2 ** (levels - 1)
 
 
 def reach(levels: int) -> int:
     """How far a pixel of the output sees to either side of itself, at most."""
-    spans = [(place, sight("head", place, levels, "same")) for place in range(2 ** (levels - 1))]
+    spans = [(place, sight("head", place, levels, "same")) for place in range(step(levels))]
     return max(max(place - first, last - place) for place, (first, last) in spans)
 
 
 @lru_cache
 def overlap(levels: int) -> int:
     """What tiles overlap by on each side: the reach, rounded up to the network's step."""
-    step = 2 ** (levels - 1)
-    return -(-reach(levels) // step) * step
+    return -(-reach(levels) // step(levels)) * step(levels)
 
 
 def output_side(side: int, levels: int, padding: str) -> int | None:
     """The side of what comes out for an image of this side; None where the image does not fit."""
-    step = 2 ** (levels - 1)
     if padding == "same":
-        return side if side > 0 and side % step == 0 else None
+        return side if side > 0 and side % step(levels) == 0 else None
     output = side - 2 * margin(levels)
-    return output if output > 0 and (output + 4 * (step - 1)) % step == 0 else None
+    return output if output > 0 and (output - 4) % step(levels) == 0 else None
 
 
 def smallest_input(output: int, levels: int, padding: str) -> int:
@@ -245,17 +248,15 @@ def margin(levels: int) -> int:
     Four per level (two convolutions on the way down, two up) but for the lowest, which has two;
     each is 2 ** level pixels of the image.
     """
-    step = 2 ** (levels - 1)
-    return 4 * (step - 1) + 2 * step
+    return 4 * (step(levels) - 1) + 2 * step(levels)
 
 
 def sides_near(side: int, levels: int, padding: str, count: int = 7) -> list[tuple[int, int]]:
     """The `count` sides that fit nearest to a side, ascending, each with its output."""
-    step = 2 ** (levels - 1)
     least = smallest_input(1, levels, padding)
-    middle = max(0, round((side - least) / step))
+    middle = max(0, round((side - least) / step(levels)))
     start = max(0, middle - count // 2)
-    sides = [least + step * number for number in range(start, start + count)]
+    sides = [least + step(levels) * number for number in range(start, start + count)]
     return [(one, _known_output(one, levels, padding)) for one in sides]
 
 
@@ -265,12 +266,11 @@ def _known_output(side: int, levels: int, padding: str) -> int:
 
 def neighbours(side: int, levels: int, padding: str) -> tuple[int, int]:
     """The sides that fit next below (or at) and next above a side; twice the smallest below it."""
-    step = 2 ** (levels - 1)
     least = smallest_input(1, levels, padding)
     if side < least:
         return least, least
-    below = side - (side - least) % step
-    return below, below + step
+    below = side - (side - least) % step(levels)
+    return below, below + step(levels)
 
 
 def explain_side(side: int, levels: int, padding: str) -> str:
@@ -283,7 +283,7 @@ def explain_side(side: int, levels: int, padding: str) -> str:
         return f"must be at least {below} for {depth}, got {side}"
     fit = f"{below} and {above} fit"
     if padding == "same":
-        return f"must be a multiple of {2 ** (levels - 1)} for {depth}, got {side}: {fit}"
+        return f"must be a multiple of {step(levels)} for {depth}, got {side}: {fit}"
     before, level = side - 4, 1
     while before % 2 == 0:
         before, level = before // 2 - 4, level + 1

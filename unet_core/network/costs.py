@@ -68,7 +68,7 @@ def measure(
 
 def _trial(design: Design) -> Design:
     """The design with a small image; the lowest level keeps 2 x 2 pixels, for BatchNorm."""
-    output = max(TRIAL_OUTPUT, 2 * 2 ** (design.levels - 1))
+    output = max(TRIAL_OUTPUT, 2 * design.step)
     side = smallest_input(output, design.levels, design.padding)
     return design.replace(height=side, width=side)
 

@@ -92,7 +92,7 @@ class UNet(nn.Module):
     @property
     def multiple(self) -> int:
         """What both sides of an image must be a multiple of, with padding "same"."""
-        return 2 ** (len(self.widths) - 1)
+        return anatomy.step(len(self.widths))
 
     @property
     def margin(self) -> int:
@@ -131,17 +131,9 @@ class UNet(nn.Module):
         return self.head(features)
 
     def _check_size(self, height: int, width: int) -> None:
-        for side in (height, width):
-            if self.padding == "same":
-                if side < 1 or side % self.multiple:
-                    raise ValueError(
-                        f"both sides must be multiples of {self.multiple}, got {height}x{width}"
-                    )
-            elif anatomy.output_side(side, len(self.widths), "valid") is None:
-                raise ValueError(
-                    f"a valid network with {len(self.widths)} levels cannot take "
-                    f"{height}x{width}: a side before pooling would be odd or too small"
-                )
+        for name, side in (("height", height), ("width", width)):
+            if reason := anatomy.explain_side(side, len(self.widths), self.padding):
+                raise ValueError(f"{name} {reason}")
 
 
 def _crop_centre(features: Tensor, height: int, width: int) -> Tensor:
