@@ -202,7 +202,7 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
     """Choose segmentation settings on the validation images and store them with the weights."""
     from unet_core.data import datasets
     from unet_core.network import checkpoint
-    from unet_core.scoring import evaluation, predictions
+    from unet_core.scoring import landscape, predictions
 
     config, path = training.config, recorder.run.path / "best.safetensors"
     if datasets.info(config.images.data).labels != "instances":
@@ -220,16 +220,17 @@ def _store_thresholds(training: "Training", recorder: Recorder, stop: Stop) -> N
     else:
         recorder.say("There are no validation images to choose thresholds on: the usual ones stay.")
     trained = checkpoint.load(path, device=config.optimisation.device)
-    answers = predictions.predict_each(
-        trained,
-        config.images.data,
-        "val",
-        datasets.pick_evenly(names, config.images.val_images),
-        predictions.WHOLE,
-        on_progress=look,
-    )
-    predicted = [predictions.decode(one, trained.config) for one in answers]
-    chosen = evaluation.tune(predicted, trained.config, on_progress=look)
+    with stop.interrupting():
+        answers = predictions.predict_each(
+            trained,
+            config.images.data,
+            "val",
+            datasets.pick_evenly(names, config.images.val_images),
+            predictions.WHOLE,
+            on_progress=look,
+        )
+        predicted = [predictions.decode(one, trained.config) for one in answers]
+        chosen = landscape.choose(predicted, trained.config, on_progress=look)
     tuned_on = f"{len(predicted)} validation images of {config.images.data}, scheme {scheme}"
     better = trained.config.replace(segmentation=chosen, tuned_on=tuned_on if predicted else "")
     checkpoint.save(path, checkpoint.Trained(better, trained.network))

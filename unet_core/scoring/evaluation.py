@@ -1,11 +1,10 @@
-"""Scores of whole data sets, and the thresholds that give the best ones on validation images.
+"""Scores of whole data sets.
 
 Axes: C channels, H rows, W columns.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,9 @@ from unet_core.data.pairs import Pair
 from unet_core.imaging import images, instances, metrics, targets
 from unet_core.network.checkpoint import Trained
 from unet_core.scoring import connectomics, matching, pixel_scores, predictions, recall_groups
-from unet_core.scoring.predictions import WHOLE, Answer, Predicted, Progress, View
+from unet_core.scoring.predictions import WHOLE, Answer, Progress, View
 
 SCORES = ("precision", "recall", "f1", "ap", "pq")
-# Thresholds are tuned for the mean AP over these, as results are often summed up.
-TUNING_IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def score(pairs: Iterable[Pair]) -> dict[str, Any]:
@@ -214,65 +211,3 @@ def _score_objects(
     if sections:
         document["membranes"] = connectomics.curve(sections)
     return document
-
-
-def tune(
-    predicted: list[Predicted], config: ModelConfig, *, on_progress: Progress | None = None
-) -> Segmentation:
-    """The segmentation settings with the highest mean pooled AP over `TUNING_IOUS`.
-
-    One group of settings after the other, each over a grid with the others held: the marker
-    threshold with the boundary's weight, the foreground threshold, the marker threshold again,
-    the smallest size. A tie keeps what was there before. Without images the defaults come back.
-    """
-    best = defaults(config)
-    if not predicted:
-        return best
-    markers: list[dict[str, Any]] = [
-        {"marker_threshold": marker, "boundary_weight": weight}
-        for marker, weight in product(np.arange(1, 9) / 10, (0.5, 1.0, 2.0, 4.0))
-    ]
-    has_markers = best.method == "watershed"
-    groups = [
-        markers if has_markers else [],
-        [{"threshold": value} for value in np.arange(6, 15) / 20],
-        [{"marker_threshold": value} for value in np.arange(2, 18) / 20] if has_markers else [],
-        [{"min_size": value} for value in _sizes(config)],
-    ]
-    best_score, done, total = _mean_ap(predicted, best), 0, sum(map(len, groups))
-    for group in groups:
-        start = best
-        for changes in group:
-            tried = start.replace(**{key: _plain(value) for key, value in changes.items()})
-            value = best_score if tried == start else _mean_ap(predicted, tried)
-            if value > best_score:
-                best, best_score = tried, value
-            done += 1
-            if on_progress:
-                on_progress(done, total)
-    return best
-
-
-def defaults(config: ModelConfig) -> Segmentation:
-    """The settings to start from: watershed where the network tells boundaries."""
-    has_boundary = config.train.objective.target not in ("foreground", "classes")
-    return Segmentation(method="watershed" if has_boundary else "components")
-
-
-def _sizes(config: ModelConfig) -> list[int]:
-    """Smallest areas worth trying: up to half that of a small object of the training set."""
-    area = np.pi / 4 * (config.small or 0) ** 2
-    return sorted({round(area * share) for share in (0.0, 0.125, 0.25, 0.375, 0.5)})
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _mean_ap(predicted: list[Predicted], settings: Segmentation) -> float:
-    totals = [matching.Counts()] * len(TUNING_IOUS)
-    for one in predicted:
-        labels_HW = instances.segment(one.foreground_HW, one.boundary_HW, settings)
-        counts = matching.match_many(one.true_HW, labels_HW, TUNING_IOUS)
-        totals = [old + new for old, new in zip(totals, counts, strict=True)]
-    return float(np.nan_to_num(np.mean([total.ap for total in totals])))

@@ -216,7 +216,7 @@ def _model(
 
 def has_boundary(config: ModelConfig) -> bool:
     """Whether a model tells where objects touch."""
-    return evaluation.defaults(config).method == "watershed"
+    return landscape.defaults(config).method == "watershed"
 
 
 # Perfect networks -------------------------------------------------------------------------------

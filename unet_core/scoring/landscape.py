@@ -6,7 +6,7 @@ sizes), I images, J IoU thresholds, the three counts TP, FP, FN, and D random dr
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -16,12 +16,14 @@ from unet_core.base import device
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.base.records import finite
 from unet_core.imaging import instances
-from unet_core.scoring import evaluation, matching
+from unet_core.scoring import matching
 from unet_core.scoring.predictions import Predicted, Progress
 
 MEASURES = ("f1", "ap")
 AVERAGES = ("pooled", "by_image")
+CHOICE_IOUS = (0.5, 0.6, 0.7, 0.8, 0.9)  # as results are often summed up
 PLATEAU = 0.005  # what lies closer to the best than this is as good
+LISTEN_SECONDS = 0.3  # between two moments in which whoever waits for the threads hears a stop
 
 THRESHOLDS = tuple(round(0.2 + 0.05 * step, 2) for step in range(13))
 MARKERS = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -331,11 +333,15 @@ def count(
     order = sorted(range(len(predicted)), key=lambda index: -predicted[index].true_HW.size)
     pool = ThreadPoolExecutor(device.count_cores())
     try:
-        futures: list[Future[None]] = [pool.submit(work, index) for index in order]
-        for done, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            if on_progress:
-                on_progress(done, len(predicted))
+        pending: set[Future[None]] = {pool.submit(work, index) for index in order}
+        done = 0
+        while pending:
+            finished, pending = wait(pending, LISTEN_SECONDS, FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                done += 1
+                if on_progress:
+                    on_progress(done, len(predicted))
     finally:
         is_over.set()
         pool.shutdown(cancel_futures=True)
@@ -390,6 +396,48 @@ def _score(counts: np.ndarray, measure: str) -> np.ndarray:
         return weight * hits / (weight * hits + others)
 
 
+def choose(
+    predicted: list[Predicted], config: ModelConfig, *, on_progress: Progress | None = None
+) -> Segmentation:
+    """The settings to store with a model that was just trained, from its validation images.
+
+    The best place of a landscape with every second marker threshold, then for a watershed the best
+    smallest size there, both by the mean pooled AP over `CHOICE_IOUS`: F1 at IoU 0.5 alone leaves
+    open how wide objects are. The boundary's weight stays: another marker threshold does the same.
+    Without images the defaults come back. `on_progress` is told how many images are done, for the
+    landscape and for each size from the beginning.
+    """
+    best = defaults(config)
+    if not predicted:
+        return best
+    columns = MARKERS[::2] if best.method == "watershed" else MIN_SIZES
+    best = _peak(predicted, Grid(best, THRESHOLDS, columns), on_progress)[1]
+    if best.method == "components":  # its landscape has tried the sizes
+        return best
+    cells = [
+        Grid(best.replace(min_size=size), (best.threshold,), (best.marker_threshold,))
+        for size in MIN_SIZES
+    ]
+    return max((_peak(predicted, one, on_progress) for one in cells), key=lambda peak: peak[0])[1]
+
+
+def _peak(
+    predicted: list[Predicted], grid: Grid, on_progress: Progress | None
+) -> tuple[float, Segmentation]:
+    """The highest mean AP over `CHOICE_IOUS`, 0 where there is nothing to score, and its place."""
+    counts_RKIJ3 = count(predicted, grid, CHOICE_IOUS, on_progress=on_progress)
+    aims = [Aim(iou=iou, measure="ap") for iou in CHOICE_IOUS]
+    values_JRK = [from_counts(counts_RKIJ3, grid, CHOICE_IOUS, aim).values_RK for aim in aims]
+    found = Landscape(grid, aims[0], len(predicted), np.nan_to_num(np.mean(values_JRK, axis=0)))
+    return float(found.values_RK.max()), found.settings
+
+
 def start(config: ModelConfig) -> Segmentation:
     """The settings to vary: the model's, or for a model that nobody has tuned the usual ones."""
-    return config.segmentation if config.tuned_on else evaluation.defaults(config)
+    return config.segmentation if config.tuned_on else defaults(config)
+
+
+def defaults(config: ModelConfig) -> Segmentation:
+    """The usual settings: watershed where the network tells boundaries."""
+    has_boundary = config.train.objective.target not in ("foreground", "classes")
+    return Segmentation(method="watershed" if has_boundary else "components")

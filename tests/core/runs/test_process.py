@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
@@ -17,6 +18,7 @@ from PIL import Image
 
 from unet_core.base import folders
 from unet_core.base.config import Segmentation, TrainConfig
+from unet_core.imaging import instances
 from unet_core.network import checkpoint
 from unet_core.runs import process, runs, slots
 from unet_core.runs.runs import Run
@@ -251,6 +253,24 @@ def test_a_stop_while_thresholds_are_chosen_finishes_with_the_default_ones(
     assert run.status().state == "finished"
     assert "default" in run.status().reason
     assert checkpoint.read_config(run.id).tuned_on == ""
+
+
+def test_a_stop_is_heard_while_one_image_is_tried_with_many_settings(
+    tiny: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.create(tiny.replace(epochs=1))
+    tried: list[float] = []
+
+    def segment(foreground_HW: np.ndarray, *others: object) -> np.ndarray:
+        run.stop()
+        tried.append(time.monotonic())
+        until(lambda: time.monotonic() > tried[-1] + 0.1)  # a large image
+        return np.zeros(foreground_HW.shape, np.int32)
+
+    monkeypatch.setattr(instances, "segment", segment)
+    process.train(run)
+    assert "Stopped while choosing thresholds" in run.status().reason
+    assert tried[-1] - tried[0] < 4
 
 
 def test_going_on_with_another_number_of_threads_is_said(tiny: TrainConfig) -> None:

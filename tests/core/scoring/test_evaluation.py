@@ -7,8 +7,8 @@ from unet_core.data.pairs import Pair
 from unet_core.imaging import images, metrics, targets
 from unet_core.network.checkpoint import Trained, build
 from unet_core.predict import inference
-from unet_core.scoring import evaluation, matching
-from unet_core.scoring.predictions import Predicted, View
+from unet_core.scoring import evaluation
+from unet_core.scoring.predictions import View
 
 
 def squares(*starts: int, side: int = 6) -> np.ndarray:
@@ -64,52 +64,6 @@ def test_scores_of_nothing_do_not_exist() -> None:
         assert document["pooled"][0]["f1"] is None
         assert document["by_image"][0]["ap"] is None
         assert len(document["by_image"]) == 10
-
-
-def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
-    """Touching squares whose probabilities need settings other than the defaults."""
-    labels = squares(0, 6, 12, 30, 45)
-    foreground, boundary = targets.decode(targets.encode(labels, target, "inner"), target, "inner")
-    config = ModelConfig(
-        train=TrainConfig.of(target=target, loss="bce"),
-        outputs=targets.channel_names(target),
-        small=5.0,
-    )
-    noisy = np.maximum(foreground * 0.9, background)
-    return [Predicted("a", noisy, boundary, labels)], config
-
-
-def test_tuning_finds_planted_thresholds_and_size() -> None:
-    predicted, config = planted("foreground+boundary", background=0.55)
-    before = evaluation._mean_ap(predicted, evaluation.defaults(config))
-    seen: list[tuple[int, int]] = []
-    tuned = evaluation.tune(predicted, config, on_progress=lambda *pair: seen.append(pair))
-    assert before < 0.5
-    assert evaluation._mean_ap(predicted, tuned) == 1.0
-    assert 0.55 <= tuned.threshold < 0.9
-    assert tuned.method == "watershed"
-    assert seen[-1][0] == seen[-1][1] == len(seen)
-
-
-def test_tuning_drops_dirt_but_no_object() -> None:
-    predicted, config = planted("foreground+boundary", background=0.0)
-    predicted[0].foreground_HW[0, 0] = 0.9
-    tuned = evaluation.tune(predicted, config)
-    assert evaluation._mean_ap(predicted, tuned) == 1.0
-    assert tuned.min_size == 2  # the smallest that does it
-
-
-def test_a_network_without_boundary_is_tuned_with_components() -> None:
-    predicted, config = planted("foreground", background=0.0)
-    tuned = evaluation.tune(predicted, config)
-    assert tuned.method == "components"
-    labels = evaluation.instances.segment(predicted[0].foreground_HW, None, tuned)
-    assert matching.match(predicted[0].true_HW, labels).tp == 2  # three squares touch: one object
-
-
-def test_without_images_the_defaults_come_back() -> None:
-    _, config = planted("foreground+boundary", 0.0)
-    assert evaluation.tune([], config) == evaluation.defaults(config)
 
 
 def model(target: str, outputs: tuple[str, ...], data: str) -> Trained:

@@ -8,8 +8,8 @@ from scipy import ndimage
 from unet_core.base import device
 from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.data.pairs import Pair
-from unet_core.imaging import instances
-from unet_core.scoring import evaluation, landscape
+from unet_core.imaging import instances, targets
+from unet_core.scoring import evaluation, landscape, matching
 from unet_core.scoring.landscape import Aim, Grid, Landscape
 from unet_core.scoring.predictions import Predicted
 
@@ -189,6 +189,67 @@ def test_the_usual_grid_holds_the_models_own_settings() -> None:
     sizes = landscape.make_grid(own.replace(method="components", min_size=17))
     assert sizes.second == "min_size"
     assert sizes.settings(*sizes.base_cell()).min_size == 17
+
+
+def planted(target: str, background: float) -> tuple[list[Predicted], ModelConfig]:
+    """Touching squares whose probabilities need settings other than the defaults."""
+    labels_HW = np.zeros((20, 60), np.int32)
+    for number, left in enumerate((0, 6, 12, 30, 45), start=1):
+        labels_HW[5:11, left : left + 6] = number
+    encoded = targets.encode(labels_HW, target, "inner")
+    foreground_HW, boundary_HW = targets.decode(encoded, target, "inner")
+    train = TrainConfig.of(target=target, loss="bce")
+    config = ModelConfig(train=train, outputs=targets.channel_names(target))
+    noisy_HW = np.maximum(foreground_HW * 0.9, background)
+    return [Predicted("a", noisy_HW, boundary_HW, labels_HW)], config
+
+
+def hits(split: list[Predicted], settings: Segmentation) -> matching.Counts:
+    """At the strictest IoU that chooses."""
+    [one] = split
+    labels_HW = instances.segment(one.foreground_HW, one.boundary_HW, settings)
+    return matching.match(one.true_HW, labels_HW, max(landscape.CHOICE_IOUS))
+
+
+def test_choosing_finds_planted_thresholds() -> None:
+    split, config = planted("foreground+boundary", background=0.55)
+    chosen = landscape.choose(split, config)
+    assert hits(split, landscape.defaults(config)).f1 < 0.5
+    assert hits(split, chosen).f1 == 1.0
+    assert 0.55 <= chosen.threshold < 0.9
+    assert chosen.method == "watershed"
+
+
+def test_choosing_keeps_objects_as_wide_as_they_are() -> None:
+    """Every threshold below .8 hits at IoU .5, but only those above .6 leave the rim out."""
+    split, config = planted("foreground+boundary", background=0.0)
+    rim_HW = ndimage.binary_dilation(split[0].true_HW > 0) & (split[0].true_HW == 0)
+    split[0].foreground_HW[rim_HW] = 0.6
+    assert hits(split, landscape.defaults(config)).f1 < 1.0
+    assert hits(split, landscape.choose(split, config)).f1 == 1.0
+
+
+def test_choosing_drops_dirt_but_no_object() -> None:
+    split, config = planted("foreground+boundary", background=0.0)
+    split[0].foreground_HW[0, 0] = 0.9
+    chosen = landscape.choose(split, config)
+    assert hits(split, chosen).f1 == 1.0
+    assert chosen.min_size == 5  # the smallest that does it
+
+
+def test_a_network_without_boundary_is_given_components() -> None:
+    split, config = planted("foreground", background=0.0)
+    chosen = landscape.choose(split, config)
+    assert chosen.method == "components"
+    assert hits(split, chosen).tp == 2  # three squares touch: one object
+
+
+def test_without_images_or_objects_the_defaults_are_chosen() -> None:
+    _, config = planted("foreground+boundary", 0.0)
+    empty_HW = np.zeros((8, 8), np.float32)
+    nothing = Predicted("empty", empty_HW, empty_HW, empty_HW.astype(np.int32))
+    for split in ([], [nothing]):
+        assert landscape.choose(split, config) == landscape.defaults(config)
 
 
 def test_a_model_that_nobody_has_tuned_starts_from_what_its_target_needs() -> None:
