@@ -6,7 +6,7 @@ a special wish and leaves a mark that travels with the model.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -91,37 +91,55 @@ def tune(
     grid = landscape.make_grid(base or landscape.start(trained.config))
     ious = matching.IOUS if aim.iou in matching.IOUS else (aim.iou,)
 
-    key = predictions.key(trained, data, split, scheme=scheme, view=view)
+    def count(part: Grid) -> np.ndarray:
+        return _count(trained, data, split, scheme, view, part, ious, on_progress)
 
-    def count(part: Grid) -> tuple[Grid, np.ndarray]:
-        def compute() -> cache.Arrays:
-            predicted = predictions.predict_split(
-                trained,
-                data,
-                split,
-                scheme=scheme,
-                view=view,
-                on_progress=_stage("predicting image", 0, on_progress),
-            )
-            tell = _stage(f"trying {part.n_cells} settings on image", 1, on_progress)
-            return {"counts": landscape.count(predicted, part, ious, on_progress=tell)}
-
-        facts = json.dumps([VERSION, key, asdict(part), ious])
-        digest = hashlib.sha256(facts.encode()).hexdigest()
-        return part, cache.remember("landscape", digest, compute)["counts"]
-
-    parts = [count(grid)]
-    found = landscape.from_counts(parts[0][1], grid, ious, aim)
-    for _ in range(WIDENINGS):
-        if not found.strips:
-            break
-        parts += [count(strip) for strip in found.strips]
-        grid = landscape.join([part for part, _ in parts])
-        found = landscape.from_counts(landscape.fill(grid, parts), grid, ious, aim)
+    found = _search(grid, ious, aim, count)
     images = f"{len(names)} {SPLITS.get(split, split)} images of {data}, scheme {scheme}"
     if is_test:
         images = f"{MARK} of {data} ({len(names)}, scheme {scheme})"
     return Tuned(found, f"{images}, for {aim.words}", scheme)
+
+
+def _search(
+    grid: Grid, ious: Sequence[float], aim: Aim, count: Callable[[Grid], np.ndarray]
+) -> Landscape:
+    """The landscape of a grid, which grows while the best point lies on its edge."""
+    parts = [(grid, count(grid))]
+    found = landscape.from_counts(parts[0][1], grid, ious, aim)
+    for _ in range(WIDENINGS):
+        if not found.strips:
+            break
+        parts += [(strip, count(strip)) for strip in found.strips]
+        grid = landscape.join([part for part, _ in parts])
+        found = landscape.from_counts(landscape.fill(grid, parts), grid, ious, aim)
+    return found
+
+
+def _count(
+    trained: Trained,
+    data: str,
+    split: str,
+    scheme: str,
+    view: View,
+    grid: Grid,
+    ious: Sequence[float],
+    tell: Tell | None,
+) -> np.ndarray:
+    """The counts of `landscape.count`, from the cache where they are in it."""
+
+    def compute() -> cache.Arrays:
+        look = _stage("predicting image", 0, tell)
+        predicted = predictions.predict_split(
+            trained, data, split, scheme=scheme, view=view, on_progress=look
+        )
+        look = _stage(f"trying {grid.n_cells} settings on image", 1, tell)
+        return {"counts": landscape.count(predicted, grid, ious, on_progress=look)}
+
+    key = predictions.key(trained, data, split, scheme=scheme, view=view)
+    facts = json.dumps([VERSION, key, asdict(grid), ious])
+    digest = hashlib.sha256(facts.encode()).hexdigest()
+    return cache.remember("landscape", digest, compute)["counts"]
 
 
 def _stage(text: str, index: int, tell: Tell | None) -> landscape.Progress:
