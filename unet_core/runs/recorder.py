@@ -2,20 +2,16 @@
 
 import contextlib
 import json
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unet_core.base import records
-from unet_core.runs import runs
+from unet_core.runs import keeper, runs
 from unet_core.runs.runs import Run, Status
 
 if TYPE_CHECKING:  # the lock must be taken before heavy imports
-    import numpy as np
-
     from unet_core.training.trainer import Checking, Epoch, Step, Training
 
 PERIOD_SECONDS = 1.0
@@ -23,7 +19,7 @@ SHOWN = ("train_loss", "val_loss", "train_dice", "val_dice")  # in the log
 
 
 class Recorder:
-    """Writes one run's status, curves, weights, pictures and log."""
+    """Writes one run's status, curves and log, and has its weights and pictures kept."""
 
     def __init__(
         self,
@@ -74,30 +70,14 @@ class Recorder:
     # Beginning and continuing -----------------------------------------------
 
     def load_state(self) -> dict[str, Any] | None:
-        """The saved state of the training, None without one; the curves are cut back to it.
+        """The saved state of the training, None without one; the status goes back to it.
 
         Raises ValueError when it cannot be read.
         """
-        import torch
-
-        path = self.run.path / "last.pt"
-        if not path.is_file():
+        found = keeper.load_state(self.run)
+        if found is None:
             return None
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            progress, training = saved["progress"], saved["training"]
-        except (
-            OSError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            TypeError,
-            EOFError,
-            pickle.UnpicklingError,
-        ) as error:
-            raise ValueError(
-                f"the saved state last.pt cannot be read ({type(error).__name__}): start a new run"
-            ) from None
+        training, progress = found
         self.status = self.status.replace(**progress)
         self._seconds_before = progress["seconds"]
         return training
@@ -109,12 +89,7 @@ class Recorder:
             self.status = self.status.replace(
                 epoch=0, step=0, best_epoch=None, best_dice=None, seconds=0.0
             )
-            (self.run.path / "best.safetensors").unlink(missing_ok=True)
-        records.cut_rows(self.run.path / "steps.jsonl", lambda row: row.get("step", 0) <= step)
-        records.cut_rows(self.run.path / "metrics.jsonl", lambda row: row.get("epoch", 0) <= epoch)
-        for path in (self.run.path / "previews").glob("[0-9]*-*.png"):
-            if int(path.name.partition("-")[0]) > epoch:
-                path.unlink(missing_ok=True)
+        keeper.cut_back(self.run, step=step, epoch=epoch)
         self._began = self._last_row = self.clock()
         self.update(step=step, steps=training.total_steps, phase="training")
 
@@ -162,9 +137,9 @@ class Recorder:
         epoch = int(event.row["epoch"])
         self.flush()
         records.append_row(self.run.path / "metrics.jsonl", event.row)
-        self._write_previews(epoch, event)
+        keeper.save_previews(self.run, epoch, event.previews)
         if event.is_best:
-            self._save_weights(training)
+            keeper.save_weights(self.run, training)
             dice = records.finite(event.row["val_dice"])
             self.status = self.status.replace(best_epoch=epoch, best_dice=dice)
         self.status = self.status.replace(epoch=epoch, seconds=self._seconds())
@@ -178,34 +153,13 @@ class Recorder:
         """Save the present moment: the state, and weights to segment with if there are none yet."""
         self.flush()
         if not (self.run.path / "best.safetensors").is_file():
-            self._save_weights(training)
+            keeper.save_weights(self.run, training)
         self._save_state(training)
 
-    # Files ------------------------------------------------------------------
-
-    def _save_weights(self, training: "Training") -> None:
-        from unet_core.network import checkpoint
-
-        checkpoint.save(self.run.path / "best.safetensors", training.trained(best=True))
-
     def _save_state(self, training: "Training") -> None:
-        import torch
-
         kept = ("epoch", "step", "best_epoch", "best_dice", "seconds")
         progress = {name: getattr(self.status, name) for name in kept}
-        saved = {"training": training.state(), "progress": progress}
-        # Through a file object: torch hides a full disk when it opens the file itself.
-        with records.replacing(self.run.path / "last.pt") as draft, open(draft, "wb") as file:
-            torch.save(saved, file)
-
-    def _write_previews(self, epoch: int, event: "Epoch") -> None:
-        folder = self.run.path / "previews"
-        folder.mkdir(exist_ok=True)
-        for index, preview in enumerate(event.previews):
-            if not (folder / f"truth-{index}.png").is_file():
-                _write_png(folder / f"image-{index}.png", preview.image_HW)
-                _write_png(folder / f"truth-{index}.png", preview.truth_HW)
-            _write_png(folder / f"{epoch:04d}-{index}.png", preview.foreground_HW)
+        keeper.save_state(self.run, training, progress)
 
     # Time -------------------------------------------------------------------
 
@@ -218,10 +172,3 @@ class Recorder:
             return None
         pace = (self.clock() - self._first_step[0]) / (step - self._first_step[1])
         return pace * (self.status.steps - step)
-
-
-def _write_png(path: Path, pixels_HW: "np.ndarray") -> None:
-    from PIL import Image
-
-    with records.replacing(path) as draft:
-        Image.fromarray(pixels_HW).save(draft, format="PNG")
