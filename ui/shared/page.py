@@ -163,8 +163,9 @@ def _start_search() -> Future[device.Device]:
 def _warm_up() -> device.Device:
     """Import what is heavy, away from any page, and spare the garbage collector all of it.
 
-    Streamlit collects garbage after every run, which takes 150 ms with these modules in memory;
-    frozen, they are no longer looked at.
+    With these modules in memory each full look takes 150 ms, and meanwhile nobody gets an answer;
+    frozen, they are no longer looked at. The configuration keeps Streamlit from asking for a full
+    look after every run.
     """
     for module in ("pandas", "plotly.graph_objects", "skimage.measure", "skimage.segmentation"):
         importlib.import_module(module)

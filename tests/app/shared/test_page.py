@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from unet_core.predict import export
@@ -113,3 +114,9 @@ def test_a_cold_deep_link_ends_up_in_the_app_with_its_menu() -> None:
     app = AppTest.from_file(str(APP), default_timeout=30).switch_page("pages/home.py").run()
     assert app.session_state["_menu"] is True
     assert not app.exception
+
+
+def test_no_run_ends_with_a_look_at_all_objects_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(APP.parent)
+    config.get_config_options(force_reparse=True)
+    assert config.get_option("runner.postScriptGC") is False
