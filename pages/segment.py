@@ -7,12 +7,11 @@ from dataclasses import asdict
 import streamlit as st
 
 from ui.segment import controls, input, panels, result
-from ui.shared import cache, html, models, page, pictures
+from ui.shared import cache, html, models, page
 from ui.shared.cache import Treatment
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
 from ui.shared.words import plain
-from unet_core.imaging import images
 from unet_core.predict import export
 from unet_core.predict.recipe import Recipe, where_tuned
 
@@ -165,5 +164,5 @@ if model is not None:
     if chosen is not None:
         with page.guard():
             prediction = predict(chosen, model, treatment)
-            base = pictures.png(pictures.fit(images.display(chosen.pixels_HW)))
+            base = cache.picture(chosen.pixels_HW, chosen.pixels_sha256)
     show_workbench(chosen, model, treatment, prediction, base)

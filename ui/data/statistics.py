@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui.data.download import TICK_SECONDS
-from ui.shared import background, charts
+from ui.shared import background, cache, charts
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.statistics import Facts, Statistics, meaning, summary
@@ -52,10 +52,20 @@ MEASURES = (
 )
 
 
+@dataclass(frozen=True)
+class Findings:
+    """The tables of a set under a scheme, and what is drawn of them."""
+
+    tables: Statistics
+    facts: dict[str, Facts]  # of each split
+    about_shapes: str
+    cards: tuple[tuple[str, str, go.Figure], ...]  # title, sentence, chart
+
+
 def show(about: DataSet, scheme: str) -> None:
     """Distributions and tables of all labelled images; a progress bar while they are computed."""
-    tables = _compute(about.name, scheme)
-    if tables is None:
+    found = _find(about.name, scheme)
+    if found is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         view = st.segmented_control(
@@ -68,15 +78,20 @@ def show(about: DataSet, scheme: str) -> None:
             label_visibility="collapsed",
         )
     if view == VIEWS[0]:
-        show_distributions(tables)
+        show_distributions(found)
     else:
-        show_table(about.name, view.lower(), tables.images if view == "Images" else tables.objects)
+        table = found.tables.images if view == "Images" else found.tables.objects
+        show_table(about.name, view.lower(), table)
 
 
-def _compute(name: str, scheme: str) -> Statistics | None:
-    """The tables, or None while a job computes them: then the page shows how far that is."""
-    if datasets.has_statistics(name):
-        return datasets.statistics(name, scheme=scheme)
+def _find(name: str, scheme: str) -> Findings | None:
+    """What is known, or None while a job computes it: then the page shows how far that is.
+
+    It is kept for everybody until a file of the set changes.
+    """
+    kept, known = cache.shelf("statistics"), (datasets.fingerprint(name), scheme)
+    if known in kept or datasets.has_statistics(name):
+        return kept.get(known, lambda: _study(name, scheme))
     words = ["data", "stats", name]
     job = jobs.latest(KIND, words) or jobs.join(KIND, words, title=f"Statistics of {name}")
     status = job.status()
@@ -85,27 +100,20 @@ def _compute(name: str, scheme: str) -> Statistics | None:
         st.caption("This takes some seconds once. Afterwards it is there at once, for everybody.")
     elif status.state == "finished":  # and what it computed was not kept, or is not for these files
         with st.spinner("Measuring every object …"):
-            return datasets.statistics(name, scheme=scheme)
+            return kept.get(known, lambda: _study(name, scheme))
     else:
         background.tell_bad_end(status, missing="there are no statistics")
         job.delete()  # whoever looks again begins anew
     return None
 
 
-def show_distributions(tables: Statistics) -> None:
-    """The numbers of each split, then a chart and a sentence for each measure."""
+def _study(name: str, scheme: str) -> Findings:
+    """The tables, and a chart with its sentence for each measure."""
+    tables = datasets.statistics(name, scheme=scheme)
     facts = summary(tables)
     # What the network learns from decides; the other splits are drawn for comparison.
     words = meaning(facts.get("train") or next(iter(facts.values())))
     splits = [split for split in ORDER if split in facts]
-    glance, shapes = st.columns([3, 2], gap="large")
-    with glance:
-        st.subheader("At a glance", anchor=False)
-        st.table(at_a_glance(facts))
-    with shapes:
-        st.subheader("Image shapes", anchor=False)
-        st.table(image_shapes(facts))
-        st.markdown(words["shapes"])
     cards = [
         (
             one.title,
@@ -123,8 +131,21 @@ def show_distributions(tables: Statistics) -> None:
     ]
     shares = charts.shares({name: facts[name].class_shares for name in splits}, height=CHART_HEIGHT)
     cards.append(("Class balance", words["classes"], shares))
-    for start in range(0, len(cards), 2):
-        for place, card in zip(st.columns(2), cards[start : start + 2], strict=False):
+    return Findings(tables, facts, words["shapes"], tuple(cards))
+
+
+def show_distributions(found: Findings) -> None:
+    """The numbers of each split, then a chart and a sentence for each measure."""
+    glance, shapes = st.columns([3, 2], gap="large")
+    with glance:
+        st.subheader("At a glance", anchor=False)
+        st.table(at_a_glance(found.facts))
+    with shapes:
+        st.subheader("Image shapes", anchor=False)
+        st.table(image_shapes(found.facts))
+        st.markdown(found.about_shapes)
+    for start in range(0, len(found.cards), 2):
+        for place, card in zip(st.columns(2), found.cards[start : start + 2], strict=False):
             with place, st.container(border=True, height="stretch"):
                 _show_card(*card)
 

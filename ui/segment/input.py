@@ -17,7 +17,6 @@ from ui.shared.uploads import Chosen, choose_upload
 from unet_core.data import datasets
 from unet_core.imaging import images, instances
 from unet_core.imaging.class_map import ClassMap
-from unet_core.predict import export
 from unet_core.predict.recipe import MOST_ROTATIONS, Recipe
 
 SIZES = ("as it is", "by object diameter", "by factor")
@@ -75,13 +74,14 @@ def load_sample(name: str, split: str, sample: str) -> Chosen:
         notes = ("This set has classes, not objects: their connected parts are taken for objects.",)
     elif truth_HW is None:
         notes = ("Nobody has labelled this sample: there is no score.",)
-    source = export.plane_tiff(found.image_HW, found.pixel_size_um)
+    sha256 = datasets.pixel_hash(found.image_HW)
+    source = cache.source(found.image_HW, sha256, found.pixel_size_um)
     return Chosen(
         stem=sample,
         file=f"{sample}.tif",
         file_sha256=images.sha256(source),
         pixels_HW=found.image_HW,
-        pixels_sha256=datasets.pixel_hash(found.image_HW),
+        pixels_sha256=sha256,
         truth_HW=truth_HW,
         true_classes=true_classes,
         pixel_size_um=found.pixel_size_um,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from ui.shared import pictures
@@ -100,6 +101,8 @@ def n_bytes(value: object) -> int:
         return value.nbytes
     if isinstance(value, bytes | str):
         return len(value)
+    if isinstance(value, pd.DataFrame):
+        return int(value.memory_usage(deep=True).sum())
     return 200 + sum(n_bytes(part) for part in _parts(value))
 
 
@@ -122,9 +125,12 @@ def _parts(value: object) -> list[object]:
 def shelf(kind: str) -> Shelf:
     """The one shelf of a kind in this process."""
     megabytes = {
+        "statistics": 100,
         "thumbnails": 40,
         "uploads": 400,
         "models": 600,
+        "pictures": 60,
+        "sources": 60,
         "probabilities": 800,
         "weights": 200,
         "features": 300,
@@ -134,7 +140,7 @@ def shelf(kind: str) -> Shelf:
 
 
 def thumbnail(name: str, split: str, sample: str, *, side: int = 160) -> bytes:
-    """A sample as a small PNG with its objects' outlines, at most `side` pixels wide and high."""
+    """A sample as a small JPEG with its objects' outlines, at most `side` pixels wide and high."""
     key = (name, split, sample, side, datasets.folder(name))
 
     def draw() -> bytes:
@@ -142,6 +148,19 @@ def thumbnail(name: str, split: str, sample: str, *, side: int = 160) -> bytes:
         return pictures.thumbnail(found.image_HW, found.labels_HW, side=side)
 
     return shelf("thumbnails").get(key, draw)
+
+
+def picture(pixels_HW: np.ndarray, pixels_sha256: str) -> bytes:
+    """An image as a PNG, stretched for the eye, and coarser where it is very large."""
+    return shelf("pictures").get(
+        pixels_sha256, lambda: pictures.png(pictures.fit(images.display(pixels_HW)))
+    )
+
+
+def source(pixels_HW: np.ndarray, pixels_sha256: str, pixel_size_um: float | None) -> bytes:
+    """An image as a TIFF to take home."""
+    key = (pixels_sha256, pixel_size_um)
+    return shelf("sources").get(key, lambda: export.plane_tiff(pixels_HW, pixel_size_um))
 
 
 def uploaded(data: bytes, sha256: str) -> images.Image:

@@ -1,6 +1,7 @@
 """Arrays as pictures for the browser: exact PNGs, quickly packed.
 
-Axes: H rows, W columns, N objects. No JPEG, and no resampling but the one announced in `fit`.
+Axes: H rows, W columns, N objects. No JPEG and no resampling but the ones announced in `fit` and
+`thumbnail`.
 """
 
 import io
@@ -82,7 +83,10 @@ def heat(values_HW: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarr
 
 
 def thumbnail(image_HW: np.ndarray, labels_HW: np.ndarray | None, *, side: int) -> bytes:
-    """A small PNG at most `side` wide and high, objects outlined where there are labels."""
+    """A small JPEG at most `side` wide and high, objects outlined where there are labels.
+
+    It is for choosing, and a third of the PNG; Streamlit would make a JPEG of that in every run.
+    """
     factor = min(1.0, side / max(image_HW.shape))
     rows, columns = (
         (np.arange(max(1, round(length * factor))) / factor).astype(int).clip(max=length - 1)
@@ -93,11 +97,13 @@ def thumbnail(image_HW: np.ndarray, labels_HW: np.ndarray | None, *, side: int) 
     small_HW = np.asarray(
         PillowImage.fromarray(grey_HW).resize(shape[::-1], PillowImage.Resampling.BOX)
     )
-    if labels_HW is None:
-        return png(small_HW)
-    number_HW = overlay.number_objects(labels_HW[np.ix_(rows, columns)])
-    shades = overlay.shades(overlay.OBJECTS, filled=False, opacity=0.8)
-    return png(overlay.paint(small_HW, number_HW, shades))
+    if labels_HW is not None:
+        number_HW = overlay.number_objects(labels_HW[np.ix_(rows, columns)])
+        shades = overlay.shades(overlay.OBJECTS, filled=False, opacity=0.8)
+        small_HW = overlay.paint(small_HW, number_HW, shades)
+    buffer = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(small_HW)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
 
 
 def find_objects(labels_HW: np.ndarray) -> Objects:

@@ -94,6 +94,16 @@ def test_without_any_download_the_synthetic_sets_can_be_browsed(own_data: Path) 
     assert len(app.image) == 24
 
 
+def test_a_small_picture_is_packed_once(own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_data(set="synthetic-nuclei")
+    monkeypatch.setattr(
+        PillowImage.Image, "save", lambda *_, **__: pytest.fail("it is packed again")
+    )
+    app.run()
+    assert not app.exception
+    assert len(app.image) == 24
+
+
 def test_the_second_page_holds_the_next_images_and_the_last_one_the_rest(own_data: Path) -> None:
     names = datasets.sample_names("synthetic-nuclei", "train")
     app = open_data(set="synthetic-nuclei", page="2")
@@ -549,6 +559,24 @@ def test_a_split_without_images_is_told_in_a_sentence(small_dsb: Path, tab: str)
     assert not app.exception
     app.selectbox(key="scheme").set_value("stardist").run()
     assert "leaves no image" not in words(app)
+
+
+def test_statistics_are_studied_once_and_anew_when_a_file_has_changed(
+    small_dsb: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = settle(open_data(tab="Statistics"), "statistics", "dsb2018")
+    assert list(app.table[0].value.loc["Images without objects"]) == ["0", "0", "0"]
+    studied = []
+    monkeypatch.setattr(
+        data_statistics, "summary", lambda one: studied.append(one) or statistics.summary(one)
+    )
+    app.run()
+    open_data(tab="Statistics", view="Objects")
+    assert studied == []
+    tifffile.imwrite(small_dsb / "test" / "masks" / "n03.tif", np.zeros((64, 64), np.uint16))
+    settle(app.run(), "statistics", "dsb2018")
+    assert len(studied) == 1
+    assert list(app.table[0].value.loc["Images without objects"]) == ["0", "0", "1"]
 
 
 def test_statistics_of_a_scheme_without_validation_leave_it_out(small_dsb: Path) -> None:

@@ -1,6 +1,7 @@
 """The Segment page: from a link or a file to objects and scores; a sentence for each mistake."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,11 +176,12 @@ def test_a_link_restores_sample_model_and_settings(
         {"opacity": "inf"},
     ],
 )
-def test_a_nonsense_link_still_shows_a_result(model: str, query: dict[str, str]) -> None:
+def test_a_nonsense_link_shows_what_a_plain_one_does(model: str, query: dict[str, str]) -> None:
     app = open_page(**query)
     assert not app.exception
     assert not app.error
-    assert int(numbers(app)["Objects found"]) >= 0
+    assert int(numbers(app)["Objects found"]) > 5
+    assert numbers(app) == numbers(open_page())
 
 
 def test_a_link_to_what_is_gone_says_so(model: str) -> None:
@@ -450,6 +452,22 @@ def test_only_the_name_of_a_path_is_kept(told: str, name: str) -> None:
 )
 def test_amounts_read_well(amount: int, word: str, text: str) -> None:
     assert result.many(amount, word) == text
+
+
+def test_the_curve_holds_every_score_and_a_line_at_the_chosen_iou(model: str) -> None:
+    app = open_page(**NUCLEI, iou="0.75")
+    [chart] = app.get("plotly_chart")
+    drawn = json.loads(chart.proto.spec)
+    sample = datasets.load("synthetic-nuclei", "test", "nuclei-test-000")
+    trained = checkpoint.load(model, device="cpu")
+    found = export.find_objects(export.predict(trained, sample.image_HW), Segmentation(min_size=20))
+    counts = matching.match_many(sample.labels_HW, found.labels_HW)
+    for line, name in zip(drawn["data"], ("f1", "ap", "pq"), strict=True):
+        assert line["name"] == name.upper()
+        assert line["x"] == list(matching.IOUS)
+        assert line["y"] == pytest.approx([getattr(one, name) for one in counts])
+    [mark] = drawn["layout"]["shapes"]
+    assert mark["x0"] == mark["x1"] == 0.75
 
 
 def test_a_score_that_does_not_exist_is_a_dash_and_a_sentence() -> None:

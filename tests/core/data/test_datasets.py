@@ -397,3 +397,21 @@ def test_the_leaky_scheme_trains_on_its_validation_images_and_never_on_test() ->
     )
     assert val < train
     assert not train & test
+
+
+def test_the_fingerprint_changes_with_each_image_file_and_with_nothing_else(
+    small_dsb: Path,
+) -> None:
+    seen = [datasets.fingerprint("dsb2018")]
+    (small_dsb / "train" / "notes.txt").write_text("no image")
+    assert datasets.fingerprint("dsb2018") == seen[0]
+    image, mask = (small_dsb / "test" / part / "x.tif" for part in ("images", "masks"))
+    for change in (
+        lambda: os.utime(image, (1, 1)),
+        lambda: mask.write_bytes(mask.read_bytes() + b" "),
+        lambda: mask.rename(mask.with_name("z.tif")),
+        image.unlink,
+    ):
+        change()
+        seen.append(datasets.fingerprint("dsb2018"))
+    assert len(set(seen)) == len(seen)
