@@ -169,15 +169,13 @@ def open_page(
 
 
 @pytest.fixture
-def wait_idle() -> Callable[[Page], None]:
-    """`wait_idle(page)`: until the script has run. Beside a ticking fragment, wait for text."""
+def wait_idle() -> Callable[[Page], object]:
+    """`wait_idle(page)`: until the running script has ended.
 
-    def wait(page: Page) -> None:
-        # A click reaches the server a moment later; without this the old idleness would count.
-        page.wait_for_timeout(150)
-        page.wait_for_selector(IDLE)
-
-    return wait
+    A click reaches the server a moment later: first expect something that only its run can show.
+    Beside a ticking fragment, wait for text.
+    """
+    return lambda page: page.wait_for_selector(IDLE)
 
 
 @pytest.fixture

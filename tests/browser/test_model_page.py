@@ -1,5 +1,7 @@
 """The Model page in a browser: the drawing is there, follows the settings, and fits the screen."""
 
+import re
+
 from playwright.sync_api import expect
 
 
@@ -21,6 +23,7 @@ def test_the_drawing_follows_the_settings_and_the_link_brings_it_back(
     expect(page.get_by_role("alert")).to_contain_text("multiple of 16")
     page.get_by_role("button", name="Take 560 × 576").click()
     expect(drawing).to_contain_text("1 × 560 × 576")
+    expect(page).to_have_url(re.compile("net_height=560"))
     wait_idle(page)
     link = page.url.removeprefix(app.url)
     other = open_page(link, width=800, theme="dark")

@@ -64,10 +64,9 @@ def test_pointer_zoom_and_download(
     # The object under the pointer, exactly.
     for label in (1, int(pred_HW.max()) // 2, int(pred_HW.max())):
         point_at(page, pred_HW, label)
-        area = int((pred_HW == label).sum())
+        area = float(f"{(pred_HW == label).sum():.3g}")  # shown with three digits
         expect(page.locator(".tip")).to_contain_text(re.compile(rf"object {label}\b"))
-        if area < 1000:
-            expect(page.locator(".tip")).to_contain_text(f"area {area} px²")
+        expect(page.locator(".tip")).to_contain_text(f"area {area:,.0f} px²")
 
     # The zoom stays while a threshold moves and the view changes, and ends with the image.
     page.mouse.wheel(0, -300)
@@ -78,6 +77,8 @@ def test_pointer_zoom_and_download(
     slider.focus()
     slider.press("ArrowRight")
     expect(page).to_have_url(re.compile("threshold=0.51"))
+    command = page.get_by_test_id("stCode")
+    expect(command).to_contain_text("--threshold 0.51 ")
     wait_idle(page)
     assert zoom(page) == zoomed
     page.get_by_role("radio", name="Hits and misses").click(force=True)
@@ -88,6 +89,7 @@ def test_pointer_zoom_and_download(
     assert zoom(page) == 1
     label = next(iter(hits))
     page.get_by_role("button", name="Back to the defaults").first.click()
+    expect(command).to_contain_text("--threshold 0.5 ")
     wait_idle(page)
     point_at(page, pred_HW, label)
     expect(page.locator(".tip")).to_contain_text(f"object {label}, hit")

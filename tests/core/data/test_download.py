@@ -20,7 +20,8 @@ from unet_core.data import catalogue, datasets, download
 from unet_core.data.catalogue import DataSet, Remote
 
 CHUNK = download.CHUNK
-FAST = download.Patience(connect=2.0, read=0.4, pause=0.0)
+PATIENCE_SECONDS = 120  # for what must happen, on however busy a machine
+FAST = download.Patience(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS, pause=0.0)
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -67,11 +68,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         script.half_sent.set()
         if script.gate:
-            script.gate.wait(20)
+            script.gate.wait(PATIENCE_SECONDS)
         self.wfile.write(content[half:end])
         self.wfile.flush()
         if end < len(content) and script.fall_silent:
-            script.over.wait(20)
+            script.over.wait(PATIENCE_SECONDS)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -169,7 +170,7 @@ def test_a_server_that_ignores_ranges_is_read_from_the_start_again(serve, tmp_pa
 
 def test_a_server_that_falls_silent_is_asked_again(serve, tmp_path: Path) -> None:
     script = Script({"dsb2018.zip": ZIP}, cut_after=[6 * CHUNK], fall_silent=True)
-    download.fetch_set(described(serve(script)), tmp_path, patience=FAST)
+    download.fetch_set(described(serve(script)), tmp_path, patience=replace(FAST, read=2.0))
     assert script.asked == ["", f"bytes={6 * CHUNK}-"]
 
 
@@ -287,13 +288,13 @@ def test_of_two_threads_one_downloads_and_the_other_waits(serve, tmp_path: Path)
             texts.append(progress.text)
             script.gate.set()  # only now can the first one end
 
-        return download.fetch_set(known, tmp_path, on_progress=open_gate)
+        return download.fetch_set(known, tmp_path, on_progress=open_gate, patience=FAST)
 
     with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(download.fetch_set, known, tmp_path)
-        assert script.half_sent.wait(10)
+        one = pool.submit(download.fetch_set, known, tmp_path, patience=FAST)
+        assert script.half_sent.wait(PATIENCE_SECONDS)
         two = pool.submit(second)
-        assert one.result(20) == two.result(20) == tmp_path / "dsb2018"
+        assert one.result(PATIENCE_SECONDS) == two.result() == tmp_path / "dsb2018"
     assert texts == ["Another download of this set is under way: waiting for it.", "Done"]
     assert len(script.asked) == 1
 
@@ -306,7 +307,9 @@ from unet_core.data import catalogue, download
 url, sha256, target = json.loads(sys.argv[1])
 remote = catalogue.Remote(file="dsb2018.zip", url=url, sha256=sha256, most_bytes=10**7)
 known = replace(catalogue.SETS["dsb2018"], remotes=(remote,))
-print(download.fetch_set(known, Path(target), on_progress=lambda p: print(p.step, flush=True)))
+patience = download.Patience(read=120)
+told = lambda progress: print(progress.step, flush=True)
+print(download.fetch_set(known, Path(target), on_progress=told, patience=patience))
 """
 
 
@@ -320,12 +323,12 @@ def test_of_two_processes_one_downloads_and_the_other_waits(serve, tmp_path: Pat
     script = Script({"dsb2018.zip": ZIP}, gate=threading.Event())
     known = described(serve(script))
     with fetch_in_a_process(known, tmp_path) as one:
-        assert script.half_sent.wait(20)
+        assert script.half_sent.wait(PATIENCE_SECONDS)
         with fetch_in_a_process(known, tmp_path) as two:
             assert two.stdout.readline() == "waiting\n"
             script.gate.set()
-            ends = [process.communicate(timeout=30)[0].splitlines()[-1] for process in (one, two)]
-    assert ends == [str(tmp_path / "dsb2018")] * 2
+            told = [process.communicate(timeout=PATIENCE_SECONDS)[0] for process in (one, two)]
+    assert [text.splitlines()[-1] for text in told] == [str(tmp_path / "dsb2018")] * 2
     assert len(script.asked) == 1
 
 

@@ -339,7 +339,7 @@ from unet_core.runs import worker
 sleep = ctypes.CDLL(None).usleep
 def work():
     worker.Teller(pathlib.Path(sys.argv[1])).tell("deaf")
-    sleep(60_000_000)
+    sleep(600_000_000)
     return 0
 sys.exit(worker.carry_out(pathlib.Path(sys.argv[1]), work))
 """
@@ -356,14 +356,12 @@ def test_a_stop_ends_a_process_that_does_not_hear_and_a_kill_is_a_loss(
             stack.callback(process.kill)
         deaf, killed = found
         wait_for(lambda: deaf.status().doing == "deaf")
-        start = time.monotonic()
-        deaf.stop()
-        wait_for(lambda: deaf.status().state == "stopped", 5)
-        assert processes[0].wait(timeout=5) == 130
-        assert time.monotonic() - start < 5
+        deaf.stop()  # which would otherwise work on for ten minutes
+        wait_for(lambda: deaf.status().state == "stopped")
+        assert processes[0].wait(timeout=60) == 130
         wait_for(lambda: killed.status().pid == processes[1].pid)
         processes[1].send_signal(signal.SIGKILL)
-        processes[1].wait(timeout=5)
+        processes[1].wait(timeout=60)
         assert killed.status().state == "lost"
 
 
