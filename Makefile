@@ -13,14 +13,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-inp
 
 # The browser that the tests drive: Debian's, or any other Chromium named here.
 export CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium) $(shell command -v chromium chromium-browser google-chrome))
-# More for pytest, such as  make test TESTS=tests/core  or  TESTS='-m slow'
+# More for pytest, such as  make test TESTS=tests/core  or  TESTS='-m slow'; with  TESTS='-n 0 -x'
+# everything runs in one process, to look for a fault.
 TESTS ?=
 
 run: $(VENV)/.run
 	$(BIN)/streamlit run app.py
 
+# As many processes as cores, each with one thread; who is done first takes tests from the others.
 test: check chromium
-	$(BIN)/python -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
