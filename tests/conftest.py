@@ -61,6 +61,7 @@ def _save_cutter(
     data: str = "synthetic-nuclei",
     *,
     target: str = "foreground+boundary",
+    padding: str = "same",
     segmentation: Segmentation | None = None,
     **more: object,
 ) -> str:
@@ -69,7 +70,9 @@ def _save_cutter(
     from unet_core.network import checkpoint
     from unet_core.runs import runs
 
-    train = TrainConfig.of(data=data, widths=(1,), norm="none", target=target, loss="bce")
+    train = TrainConfig.of(
+        data=data, widths=(1,), norm="none", padding=padding, target=target, loss="bce"
+    )
     outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]
     segmentation = segmentation or Segmentation(threshold=0.5, min_size=20)
     config = ModelConfig(train=train, outputs=outputs, segmentation=segmentation, **more)

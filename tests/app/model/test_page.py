@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from ui.model import facts, maps, picture, start
 from ui.shared import page
 from unet_core.base import folders
-from unet_core.base.config import ModelConfig, TrainConfig
+from unet_core.data import datasets
+from unet_core.imaging import images
 from unet_core.network import checkpoint
 from unet_core.network.anatomy import Design, blocks
-from unet_core.network.checkpoint import Trained
 from unet_core.network.features import Features
 from unet_core.predict import export
 from unet_core.training import presets
@@ -238,7 +238,8 @@ def test_an_upload_is_looked_at_and_one_that_is_no_picture_is_a_sentence(
     app.run()
     assert "1 map of 40 × 60 pixels" in texts(app)
     app.file_uploader(key="map_file").upload("a.tif", b"no picture", "image/tiff").run()
-    assert len(app.error) == 1
+    [error] = app.error
+    assert "not a PNG, JPEG or TIFF" in error.value
 
 
 def test_maps_are_shown_strongest_first_or_by_number_each_in_its_own_range() -> None:
@@ -261,24 +262,34 @@ def test_a_measured_time_has_two_digits(seconds: float, text: str) -> None:
 
 
 def test_stretching_shows_both_answers_and_calls_one_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_cutter: Callable[..., str]
 ) -> None:
     monkeypatch.setattr(folders, "SHIPPED", tmp_path)
     assert "There is no network with valid convolutions yet" in texts(open_model(part="Stretching"))
-    train = TrainConfig.of(
-        data="synthetic-nuclei", target="foreground", widths=(4, 8), padding="valid", norm="none"
-    )
-    config = ModelConfig(train=train, outputs=("foreground",))
-    checkpoint.save(tmp_path / "own.safetensors", Trained(config, checkpoint.build(config)))
+    run = save_cutter(padding="valid", target="foreground")
     (tmp_path / "broken.safetensors").write_bytes(b"half a file")
     app = open_model(part="Stretching")
-    assert app.selectbox(key="stretched").options == ["own"]
+    assert app.selectbox(key="stretched").options == [run]
     assert not app.error
     assert "A demonstration of a mistake" in texts(app)
     panels = data(app, 1)["panels"]
-    assert [one["title"] for one in panels][1:] == ["Truth", "Mirrored border, tiles", "Stretched"]
-    assert panels[2]["sentence"].startswith("Right: mean IoU 0.")
-    assert "the answer for the middle 240 × 240 px" in texts(app)
+    sample = datasets.load(
+        "synthetic-nuclei", "val", datasets.sample_names("synthetic-nuclei", "val")[0]
+    )
+    assert [(one["title"], one["sentence"]) for one in panels[:2]] == [
+        ("Image", sample.name),
+        ("Truth", "What it should be."),
+    ]
+    # The network answers with what is brighter than this.
+    found_HW = images.normalise_for(checkpoint.read_config(run), sample.image_HW) > 0.35
+    kinds = [(sample.truth_HW > 0, found_HW), (sample.truth_HW == 0, ~found_HW)]
+    right = np.mean([(true & found).sum() / (true | found).sum() for true, found in kinds])
+    assert panels[2]["title"] == "Mirrored border, tiles"
+    assert panels[2]["sentence"] == f"Right: mean IoU {right:.3f}."
+    assert panels[3]["title"] == "Stretched"
+    wrong = float(panels[3]["sentence"].removeprefix("Wrong: mean IoU ").removesuffix("."))
+    assert wrong < right - 0.001
+    assert "the answer for the middle 252 × 252 px" in texts(app)
 
 
 def test_a_link_from_before_the_widths_had_their_name_still_works() -> None:
