@@ -82,12 +82,12 @@ def machine() -> dict[str, object]:
     }
 
 
-def commit() -> str:
+def commit(tree: Path = REPOSITORY) -> str:
     """The commit that was measured; "+" says that files had been changed since."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--exclude=*", "--dirty=+"],
-            cwd=REPOSITORY,
+            cwd=tree,
             capture_output=True,
             text=True,
             check=True,

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -47,10 +46,10 @@ Rates = dict[str, float]
 class Session:
     """One person with one page."""
 
-    def __init__(self, socket: ClientConnection, address: str) -> None:
+    def __init__(self, web: ClientConnection, address: str) -> None:
         self.page, _, self.query = address.strip("/").partition("?")
         self.is_waiting = False  # for something that the page asks after again and again
-        self._socket = socket
+        self._web = web
         self._known: set[str] = set()  # large messages that the server need not send again
 
     async def rerun(self) -> float:
@@ -60,10 +59,10 @@ class Session:
         message.rerun_script.query_string = self.query
         message.rerun_script.cached_message_hashes.extend(self._known)
         start = time.perf_counter()
-        await self._socket.send(message.SerializeToString())
+        await self._web.send(message.SerializeToString())
         self.is_waiting = False
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not self._ends(ForwardMsg.FromString(await self._socket.recv(decode=False))):
+            while not self._ends(ForwardMsg.FromString(await self._web.recv(decode=False))):
                 pass
         return time.perf_counter() - start
 
@@ -72,7 +71,7 @@ class Session:
             self._known.add(message.hash)
         self.is_waiting |= message.HasField("auto_rerun")
         element = message.delta.new_element
-        if element.HasField("exception") or "fault" in element.alert.body:
+        if element.HasField("exception") or "not your fault" in element.alert.body:
             raise RuntimeError(f"{self.page or 'home'} shows an error: {element}")
         # A run that begins anew ends early, and another end follows.
         return message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY and message.HasField(
@@ -103,20 +102,17 @@ def serve(tree: Path) -> Iterator[int]:
             start_new_session=True,
         )
         try:
-            wait_until_healthy(server, port)
+            wait_until_open(server, port)
             yield port
         finally:
             os.killpg(server.pid, signal.SIGKILL)
             server.wait()
 
 
-def wait_until_healthy(server: subprocess.Popen[bytes], port: int) -> None:
+def wait_until_open(server: subprocess.Popen[bytes], port: int) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until and server.poll() is None:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5),
-        ):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
             return
         time.sleep(0.1)
     raise SystemExit("the server did not start")
@@ -128,12 +124,11 @@ async def measure(port: int, addresses: Sequence[str], count: int, seconds: floa
         sessions = []
         for number in range(count):
             url = f"ws://127.0.0.1:{port}/_stcore/stream"
-            web = connect(url, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
-            session = Session(
-                await stack.enter_async_context(web), addresses[number % len(addresses)]
+            web = await stack.enter_async_context(
+                connect(url, subprotocols=["streamlit"], max_size=None, proxy=None)
             )
-            await settle(session)
-            sessions.append(session)
+            sessions.append(Session(web, addresses[number % len(addresses)]))
+            await settle(sessions[-1])
         calm, _ = await ask_all(sessions, seconds, every=3.0)
         crowded, took = await ask_all(sessions, seconds, every=0.0)
     return {
@@ -181,12 +176,14 @@ def main() -> None:
         "pages", nargs="*", default=PAGES, help="addresses such as /data?tab=Sample"
     )
     parser.add_argument("--sessions", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=12.0, help="for each measurement, twice")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each measurement, twice")
     parser.add_argument("--against", type=Path, help="another working tree, measured in turns")
     asked = parser.parse_args()
     trees = {"this": record.REPOSITORY} | ({"other": asked.against} if asked.against else {})
     parts = {page: [page] for page in asked.pages} | {"mix": list(asked.pages)}
     numbers: dict[str, object] = {"sessions": asked.sessions, "every_seconds": 3}
+    if asked.against:
+        numbers["other_commit"] = record.commit(asked.against)
     with contextlib.ExitStack() as stack:
         ports = {name: stack.enter_context(serve(tree)) for name, tree in trees.items()}
         for part, addresses in parts.items():
