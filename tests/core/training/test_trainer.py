@@ -8,7 +8,7 @@ import torch
 from unet_core.base import device
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
-from unet_core.data import datasets
+from unet_core.data import datasets, samples
 from unet_core.network.model import UNet
 from unet_core.training import loader, trainer, validator
 
@@ -26,6 +26,12 @@ TINY = TrainConfig.of(
     noise=0.1,
     lr=1e-2,
 )
+
+
+@pytest.fixture(autouse=True)
+def _few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every training draws the whole set first."""
+    monkeypatch.setattr(samples, "NUCLEI", (16, 4))
 
 
 def run(training: trainer.Training) -> list[trainer.Event]:
@@ -109,8 +115,9 @@ def test_classes_are_learned_from_a_set_with_classes() -> None:
 
 
 def test_weight_map_raises_the_loss_where_objects_are_close() -> None:
-    plain = curve(run(new()))
-    weighted = curve(run(new(TINY.replace(weight_map=True))))
+    crowded = TINY.replace(crop_size=96)  # room for two neighbours
+    plain = curve(run(new(crowded)))
+    weighted = curve(run(new(crowded.replace(weight_map=True))))
     assert weighted[2] > plain[2]  # the first step's loss, on the same crops and weights
 
 
