@@ -564,7 +564,7 @@ def test_a_split_without_images_is_told_in_a_sentence(small_dsb: Path, tab: str)
 def test_statistics_are_studied_once_and_anew_when_a_file_has_changed(
     small_dsb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = settle(open_data(tab="Statistics"), "statistics", "dsb2018")
+    app = settle(open_data(tab="Statistics"))
     assert list(app.table[0].value.loc["Images without objects"]) == ["0", "0", "0"]
     studied = []
     monkeypatch.setattr(
@@ -574,7 +574,7 @@ def test_statistics_are_studied_once_and_anew_when_a_file_has_changed(
     open_data(tab="Statistics", view="Objects")
     assert studied == []
     tifffile.imwrite(small_dsb / "test" / "masks" / "n03.tif", np.zeros((64, 64), np.uint16))
-    settle(app.run(), "statistics", "dsb2018")
+    settle(app.run())
     assert len(studied) == 1
     assert list(app.table[0].value.loc["Images without objects"]) == ["0", "0", "1"]
 

@@ -53,7 +53,8 @@ def test_patches_are_the_squares_that_a_training_with_the_same_settings_cuts(fli
     data = loader.load(config)
     learned = sorted(
         batch.labels_BHW[0].astype(np.uint8).tobytes()
-        for batch in (data.crops(index) for index in range(len(data.places)))
+        for step in range(data.steps_per_epoch)
+        for batch in data.batches(step)
     )
     pairs = list(patch_set.pairs(SMALL, "train", cut=cut))
     assert len(pairs) == 3 * 3 * (4 if flips else 1)

@@ -137,10 +137,10 @@ def test_exactly_the_sides_that_fit_need_no_explanation() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"channels": ()}, "channels must name at least one level"),
-        ({"channels": (8,) * 9}, "channels must name at most 8 levels, got 9"),
-        ({"channels": (64, 0)}, "channels must be at least 1, got 0"),
-        ({"channels": (64, 99999)}, "channels must be at most 4096, got 99999"),
+        ({"widths": ()}, "widths must name at least one level"),
+        ({"widths": (8,) * 9}, "widths must name at most 8 levels, got 9"),
+        ({"widths": (64, 0)}, "widths must be at least 1, got 0"),
+        ({"widths": (64, 99999)}, "widths must be at most 4096, got 99999"),
         ({"in_channels": 0}, "in_channels must be at least 1"),
         ({"norm": "layer"}, "norm must be one of"),
     ],
