@@ -247,8 +247,7 @@ def _from_text(name: str, text: str, hint: Any) -> Any:
             return None
         return _from_text(name, text, next(one for one in hints if one is not type(None)))
     if typing.get_origin(hint) is tuple:
-        kind = typing.get_args(hint)[0]
-        return tuple(_from_text(name, one.strip(), kind) for one in text.split(",") if one.strip())
+        return _list_from_text(name, text, typing.get_args(hint)[0])
     if hint is bool:
         if text.lower() not in ("true", "false", "yes", "no", "1", "0", "on", "off"):
             raise ValueError(f"{name} must be true or false, got {text!r}")
@@ -257,3 +256,16 @@ def _from_text(name: str, text: str, hint: Any) -> Any:
         return hint(text)
     except ValueError:
         raise ValueError(f"{name} must be {describe_type(hint)}, got {text!r}") from None
+
+
+def _list_from_text(name: str, text: str, kind: type) -> tuple[Any, ...]:
+    """Values with commas between them; an empty text is an empty list."""
+    if not text:
+        return ()
+    parts = [one.strip() for one in text.split(",")]
+    if "" in parts:
+        raise ValueError(f"{name} must have a value on each side of a comma, got {text!r}")
+    if kind is not str and any(len(one.split()) > 1 for one in parts):
+        written = ", ".join(text.replace(",", " ").split())
+        raise ValueError(f"{name} must have commas between its numbers, {written}: got {text!r}")
+    return tuple(_from_text(name, one, kind) for one in parts)
