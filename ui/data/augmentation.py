@@ -3,7 +3,6 @@
 Keys of widgets begin with `aug_`: a strength has two, one for its switch and one for its slider.
 """
 
-import math
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
@@ -204,16 +203,15 @@ def _choose_draws(base: TrainConfig) -> int:
 
 def _choose_strengths(base: TrainConfig) -> dict[str, Any]:
     """The augmentation that is chosen, by the names of the options."""
-    hints = base.hints()
     chosen: dict[str, Any] = {}
     options = augmentations(base)
     with st.container(horizontal=True, gap="medium"):
         for about in options:
-            if hints[about.name] is bool:
-                chosen[about.name] = _draw_widget(st.toggle, about, base.get(about.name))
+            if isinstance(about.default, bool):
+                chosen[about.name] = _draw_option(about.name, base.get(about.name))
     with st.container(gap="xsmall"):
         for about in options:
-            if hints[about.name] is not bool:
+            if not isinstance(about.default, bool):
                 chosen[about.name] = _choose_one(about, base.get(about.name))
     return chosen
 
@@ -221,49 +219,31 @@ def _choose_strengths(base: TrainConfig) -> dict[str, Any]:
 def _choose_one(about: Field, value: Any) -> Any:
     """One option in a row of its own: its name or switch, and what it is set to."""
     left, right = st.columns([3, 2], vertical_alignment="center", gap="small")
-    is_on = True
-    if is_strength(about):
-        with left:
-            switch = f"{about.name}_on"
-            is_on = _draw_widget(st.toggle, about, value > 0, name=switch)
-    else:
-        left.markdown(f":small[{forms.label(about.name)}]", help=forms.tooltip(about))
-    words: dict[str, Any] = {"label_visibility": "collapsed", "help": None}
+    label, help, is_on = forms.label(TrainConfig, about.name), forms.tooltip(about), True
+    with left:
+        if is_strength(about):
+            key = f"aug_{about.name}_on"
+            is_on = st.toggle(label, value > 0, key=key, help=help, bind="query-params")
+        else:
+            st.markdown(f":small[{label}]", help=help)
+    look: dict[str, Any] = {"label_visibility": "collapsed", "help": None}
     with right:
         if about.metadata["choices"]:
-            options = list(about.metadata["choices"])
-            return _draw_widget(
-                st.segmented_control, about, value, options=options, required=True, **words
-            )
-        low, high = float(about.metadata["low"]), top(about)
-        strength = _draw_widget(
-            st.slider,
-            about,
-            float(value or typical(about)),
-            min_value=low,
-            max_value=high,
-            step=step(high),
-            format="%g",
-            disabled=not is_on or _is_idle(about.name),
-            **words,
-        )
+            return _draw_option(about.name, value, **look)
+        look |= {"max_value": top(about), "disabled": not is_on or _is_idle(about.name)}
+        strength = _draw_option(about.name, value or typical(about), **look)
     return strength if is_on else 0.0
+
+
+def _draw_option(name: str, value: Any, **look: Any) -> Any:
+    return forms.draw(
+        TrainConfig, name, value, key=f"aug_{name}", is_live=True, bind="query-params", **look
+    )
 
 
 def _is_idle(name: str) -> bool:
     """Smoothness without bending does nothing."""
     return name == "elastic_sigma" and not st.session_state.get("aug_elastic_on", True)
-
-
-def step(high: float) -> float:
-    """What a slider moves by: a power of ten, at least forty steps to the end."""
-    return 10.0 ** math.floor(math.log10(high / 40))
-
-
-def _draw_widget(widget: Any, about: Field, value: Any, *, name: str = "", **more: Any) -> Any:
-    words = {"label": forms.label(about.name), "help": forms.tooltip(about)} | more
-    first = {"default" if widget is st.segmented_control else "value": value}
-    return widget(key=f"aug_{name or about.name}", bind="query-params", **first, **words)
 
 
 def _show_buttons(about: DataSet, base: TrainConfig, config: TrainConfig) -> None:

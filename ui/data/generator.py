@@ -16,8 +16,6 @@ from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.shapes import Shapes
 
-# Where a slider ends, when what the settings allow is far more than anybody needs.
-TOPS = {"lines": 20, "ellipses": 20, "thickness": 20.0, "semi_axis": 80.0, "noise": 60.0}
 MOST_SHOWN, MOST_SHOWN_PIXELS = 6, 1_500_000
 
 
@@ -53,15 +51,12 @@ def _choose_settings(base: Shapes, *, key: str) -> forms.Entry[Shapes]:
         numbers = [about for about in members if _is_whole_number(about)]
         for about, column in zip(numbers, st.columns(max(1, len(numbers))), strict=False):
             with column:
-                value = forms.draw_field(
-                    about, getattr(base, about.name), hint=int, key=f"{key}-{about.name}"
-                )
-                entered[about.name] = forms.as_text(value)
+                entered[about.name] = _draw(base, about.name, key)
                 places[about.name] = st.empty()
         for start in range(0, len(sliders), 2):
             for about, column in zip(sliders[start : start + 2], st.columns(2), strict=False):
                 with column:
-                    entered[about.name] = _draw_slider(about, getattr(base, about.name), key)
+                    entered[about.name] = _draw(base, about.name, key)
                     places[about.name] = st.empty()
     entry = forms.check(base, entered)
     for name, reason in entry.reasons.items():
@@ -74,22 +69,9 @@ def _is_whole_number(about: Field) -> bool:
     return typing.get_type_hints(Shapes)[about.name] is int
 
 
-def _draw_slider(about: Field, value: Any, key: str) -> str:
-    """A range or a number from a slider, as text."""
-    kind: Any = int if about.name in ("lines", "ellipses") else float
-    low, high = kind(about.metadata["low"]), kind(about.metadata["high"])
-    ends = value if isinstance(value, tuple) else (value,)
-    chosen: Any = st.slider(
-        forms.label(about.name),
-        low,
-        max(kind(TOPS.get(about.name, high)), *map(kind, ends)),
-        tuple(map(kind, ends)) if isinstance(value, tuple) else kind(value),
-        kind(1) if high > 50 or kind is int else 0.5,
-        format="%g",
-        key=f"{key}-{about.name}",
-        help=forms.tooltip(about),
-    )
-    return forms.as_text(chosen)
+def _draw(base: Shapes, name: str, key: str) -> str:
+    value = forms.draw(Shapes, name, getattr(base, name), key=f"{key}-{name}", is_live=True)
+    return forms.as_text(value)
 
 
 def _show_buttons(own: DataSet, *, is_shown: bool) -> None:

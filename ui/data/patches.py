@@ -1,6 +1,6 @@
 """Where patches are cut from the images of a generated set, what they show, and all of them."""
 
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 import streamlit as st
@@ -15,13 +15,6 @@ from unet_core.data.patches import FLIPS, Patches
 from unet_core.imaging import overlay
 
 SHOWN = 8  # patches in pictures; with mirrored ones, two and their copies
-LABELS = {
-    "count": "Per image",
-    "side": "Side (px)",
-    "seed": "Seed",
-    "must_contain": "Each must contain a shape",
-    "flips": "Add mirrored copies",
-}
 ABOUT = (
     "A network can also learn from small squares of each image, called patches. They are cut at "
     "random places, which stay the same for a whole training."
@@ -57,22 +50,15 @@ def _choose() -> forms.Entry[Patches]:
     base = Patches()
     entered: dict[str, str] = {}
     places: dict[str, DeltaGenerator] = {}
-    numbers = st.columns(3)
-    for name, label in LABELS.items():
-        value = getattr(base, name)
-        about = Patches.__dataclass_fields__[name]
-        words: dict[str, Any] = {
-            "label": label,
-            "key": f"patch_{name}",
-            "help": forms.tooltip(about),
-        }
-        if isinstance(value, bool):
-            chosen = st.toggle(value=value, bind="query-params", **words)
-        else:
-            with numbers[len(entered)]:
-                chosen = st.number_input(value=value, step=1, bind="query-params", **words)
-        entered[name] = forms.as_text(chosen)
-        places[name] = st.empty()
+    numbers = iter(st.columns(3))
+    for about in fields(base):
+        name, value = about.name, getattr(base, about.name)
+        with st.container() if isinstance(value, bool) else next(numbers):
+            chosen = forms.draw(
+                Patches, name, value, key=f"patch_{name}", is_live=True, bind="query-params"
+            )
+            entered[name] = forms.as_text(chosen)
+            places[name] = st.empty()
     entry = forms.check(base, entered)
     for name, reason in entry.reasons.items():
         places[name].caption(f":red[{reason}]")

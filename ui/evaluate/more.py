@@ -87,18 +87,17 @@ def _choose_by_hand(tuned: Segmentation, names: list[str]) -> dict[str, float]:
     st.markdown("**Thresholds by hand**")
     found = {}
     for name in names:
-        about, own = Segmentation.__dataclass_fields__[name].metadata, getattr(tuned, name)
-        kind = type(own)
-        value = st.number_input(
-            forms.label(name),
-            min_value=kind(about["low"]),
-            max_value=kind(about["high"]),
-            value=None,
-            step=kind(1) if kind is int else 0.05,
-            placeholder=f"{own:g}, the model's",
+        about, own = Segmentation.options()[name].metadata, getattr(tuned, name)
+        value = forms.draw(
+            Segmentation,
+            name,
+            None,
             key=_key(name),
+            flag=_flag(name),
+            min_value=about["low"],
+            max_value=about["high"],
+            placeholder=f"{own:g}, the model's",
             bind="query-params",
-            help=about["help"],
         )
         if value is not None:
             found[name] = value

@@ -12,6 +12,7 @@ from ui.evaluate.result import offer
 from ui.evaluate.sentences import AVERAGES, MEASURES
 from ui.shared import forms, html, page
 from ui.shared.words import number, plain
+from unet_core.base.config import Segmentation
 from unet_core.data import datasets
 from unet_core.network import checkpoint
 from unet_core.predict.recipe import MARK
@@ -27,7 +28,7 @@ def show(job: Job, document: Document) -> None:
     label = f"{MEASURES[document['measure']]} {AVERAGES[document['average']]}"
     left, right = st.columns([3, 2], gap="large")
     with left:
-        second = forms.label(document["second"])
+        second = forms.label(Segmentation, document["second"])
         fig = charts.landscape(document, label=label, second=second.lower())
         st.plotly_chart(fig, key="landscape", config={"displaylogo": False})
         st.caption(
@@ -78,7 +79,7 @@ def _show_settings(document: Document) -> None:
         pd.DataFrame(
             [
                 {
-                    "Setting": forms.label(name),
+                    "Setting": forms.label(Segmentation, name),
                     "Before": f"{base[name]:g}",
                     "Best": f"{best[name]:g}",
                 }

@@ -10,7 +10,6 @@ import streamlit as st
 
 from ui.shared import cache, forms, models, page
 from ui.shared.choice import choose, take_over_link
-from ui.shared.words import plain
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.imaging import targets
@@ -25,13 +24,6 @@ FROM_HELP = (
     "is trained already. Sets all fields beside it."
 )
 ROWS = (("widths", "padding", "norm"), ("height", "width", "in_channels", "out_channels"))
-LABELS = {
-    "norm": "Normalisation",
-    "height": "Image height (px)",
-    "width": "Image width (px)",
-    "in_channels": "Image channels",
-    "out_channels": "Output maps",
-}
 
 
 def choose_design() -> Design | None:
@@ -108,25 +100,15 @@ def _widgets(design: Design) -> dict[str, Any]:
 
 def _draw_field(base: Design, name: str) -> str:
     """One field; gives what it holds as text, as from a command line."""
-    about = Design.__dataclass_fields__[name].metadata
-    value = _widgets(base)[f"net_{name}"]
-    words: dict[str, Any] = {
-        "label": LABELS.get(name, forms.label(name)),
-        "key": f"net_{name}",
-        "help": about["help"],
-        "bind": "query-params",
-    }
+    look: dict[str, Any] = {}
+    if not Design.options()[name].metadata["choices"]:
+        look["width"] = 260 if name == "widths" else 150
     if name in ("widths", "padding"):
-        words["on_change"] = _refit
-    if about["choices"]:
-        found = st.segmented_control(
-            options=about["choices"], default=value, required=True, **words
-        )
-    elif name == "widths":
-        found = st.text_input(value=value, width=260, **words)
-    else:
-        step = base.step if name in ("height", "width") else 1
-        found = st.number_input(value=value, step=step, width=150, **words)
+        look["on_change"] = _refit
+    if name in ("height", "width"):
+        look["step"] = base.step
+    value, key = getattr(base, name), f"net_{name}"
+    found = forms.draw(Design, name, value, key=key, is_live=True, bind="query-params", **look)
     return forms.as_text(found)
 
 
@@ -151,10 +133,7 @@ def _refit() -> None:
 
 
 def _say_what_to_correct(entry: forms.Entry[Design], entered: dict[str, str]) -> None:
-    lines = "\n".join(
-        f"- **{LABELS.get(name, forms.label(name))}**: {plain(reason)}."
-        for name, reason in entry.reasons.items()
-    )
+    lines = "\n".join(f"- {sentence}" for sentence in entry.sentences)
     st.error(f"This network cannot be drawn:\n{lines}", icon=":material/info:")
     sizes = {name for name in entry.reasons if name in ("height", "width")}
     if set(entry.reasons) <= {"height", "width"}:

@@ -1,7 +1,5 @@
 """The settings that make objects of probabilities: the left side of the Segment page."""
 
-from typing import Any
-
 import streamlit as st
 
 from ui.shared import forms
@@ -59,24 +57,20 @@ def _idle(name: str, model: Model, method: str) -> str:
 
 
 def _draw_setting(name: str, value: object, idle: str) -> object:
-    about = Segmentation.__dataclass_fields__[name].metadata
-    help = f"{about['help']} Command line: `--{name.replace('_', '-')}`"
-    words: dict[str, Any] = {
-        "label": forms.label(name),
-        "key": name,
-        "bind": "query-params",
-        "help": f"{help}\n\n{idle}" if idle else help,
-        "disabled": bool(idle),
-    }
-    low, high, choices = about["low"], about["high"], about["choices"]
-    if choices:
-        return st.segmented_control(options=choices, default=value, required=True, **words)
-    if isinstance(value, bool):
-        return st.toggle(value=value, **words)
-    if isinstance(value, int):
-        return st.number_input(min_value=int(low), max_value=int(high), value=value, **words)
-    step = 0.01 if high <= 1 else 0.05
-    return st.slider(min_value=low, max_value=high, value=value, step=step, **words)
+    about, limits = Segmentation.options()[name].metadata, {}
+    if type(value) is int and not about["choices"]:  # of what a link brings, the picture shows some
+        limits = {"min_value": about["low"], "max_value": about["high"]}
+    return forms.draw(
+        Segmentation,
+        name,
+        value,
+        key=name,
+        idle=idle,
+        flag=f"--{name.replace('_', '-')}",
+        is_live=True,
+        bind="query-params",
+        **limits,
+    )
 
 
 def _where_tuned(config: ModelConfig) -> str:

@@ -4,6 +4,7 @@ Nothing is decided here about what is allowed. What a person enters goes to the 
 as from the command line, and its sentences come back to the field that they are about.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field
@@ -16,7 +17,7 @@ from unet_core.base.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 
-# Where the option's name alone, with spaces, would not be a word.
+# Of training: where the option's name alone, with spaces, would not be a word.
 LABELS = {
     "val_images": "Validation images",
     "low_percentile": "Dark percentile",
@@ -50,11 +51,6 @@ LABELS = {
     "elastic": "Elastic bending (px)",
     "elastic_sigma": "Elastic smoothness (px)",
     "affine": "Moved corners (px)",
-    "min_size": "Minimum size (px)",
-    "thickness": "Thickness (px)",
-    "semi_axis": "Half axes (px)",
-    "grey": "Grey of shapes",
-    "background": "Background grey",
 }
 
 
@@ -62,21 +58,26 @@ LABELS = {
 class Entry(Generic[S]):
     """What a form holds: a config when all of it is possible, else a reason for each bad field."""
 
+    kind: type[S]
     config: S | None
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def sentences(self) -> list[str]:
         """The reasons as shown to a person, each with the field's label in front."""
-        return [f"**{label(name)}**: {plain(reason)}." for name, reason in self.reasons.items()]
+        return [
+            f"**{label(self.kind, name)}**: {plain(why)}." for name, why in self.reasons.items()
+        ]
 
 
-def label(name: str) -> str:
-    """The words that stand over a field."""
-    return LABELS.get(name, name.replace("_", " ").capitalize())
+def label(kind: type[Settings], name: str) -> str:
+    """The words that stand over an option's field, with its unit."""
+    about = kind.options()[name].metadata
+    words = about["label"] or LABELS.get(name, name.replace("_", " ").capitalize())
+    return f"{words} ({about['unit']})" if about["unit"] else words
 
 
-def tooltip(about: Field) -> str:
+def tooltip(about: Field, flag: str = "") -> str:
     """The option's help, its limits, and its name on the command line."""
     low, high = about.metadata["low"], about.metadata["high"]
     limits = ""
@@ -84,7 +85,7 @@ def tooltip(about: Field) -> str:
         limits = f" From {low:g} to {high:g}."
     elif low is not None:
         limits = f" At least {low:g}."
-    return f"{about.metadata['help']}{limits} Command line: `{about.name}`"
+    return f"{about.metadata['help']}{limits} Command line: `{flag or about.name}`"
 
 
 def as_text(value: Any) -> str:
@@ -96,8 +97,8 @@ def as_text(value: Any) -> str:
 
 def field_value(kind: type[Settings], name: str, value: Any) -> Any:
     """A setting's value as its field holds it: `draw_field` shows lists as text."""
-    about, hint = kind.options()[name], kind.hints()[name]
-    if about.metadata["choices"] or hint in (bool, int):
+    hint = kind.hints()[name]
+    if kind.options()[name].metadata["choices"] or hint in (bool, int):
         return value
     return float(value) if hint is float else as_text(value)
 
@@ -118,11 +119,11 @@ def check(base: S, entered: Mapping[str, str]) -> Entry[S]:
             # A sentence of the config begins with the name of the option that it is about.
             name = reason.split(maxsplit=1)[0]
             if name not in left:
-                return Entry(None, reasons | {name: reason})
+                return Entry(type(base), None, reasons | {name: reason})
             reasons[name] = reason
             del left[name]
             continue
-        return Entry(None if reasons else config, reasons)
+        return Entry(type(base), None if reasons else config, reasons)
 
 
 def changes(config: Settings, base: Settings) -> list[str]:
@@ -139,6 +140,11 @@ def step(value: float, low: float | None, high: float | None) -> float:
     """What one press of + adds to a number: a power of ten, finer than the value or the range."""
     reach = abs(value) or ((high or 1.0) - (low or 0.0)) or 1.0
     return 10.0 ** (math.floor(math.log10(reach)) - 1)
+
+
+def slider_step(top: float) -> float:
+    """What a slider moves by: a power of ten, at least forty steps to its end."""
+    return 10.0 ** math.floor(math.log10(top / 40))
 
 
 def groups(config: Settings, *, skip: Iterable[str] = ()) -> dict[str, list[Field]]:
@@ -212,13 +218,12 @@ def _draw_group(
     for start in range(0, len(others), columns):
         for place, about in zip(st.columns(columns), others[start : start + columns], strict=False):
             with place:
-                options = choices.get(about.name) or about.metadata["choices"]
-                draw_field(
-                    about,
+                draw(
+                    type(base),
+                    about.name,
                     base.get(about.name),
-                    hint=hints[about.name],
                     key=f"{key}-{about.name}",
-                    choices=options,
+                    choices=choices.get(about.name, ()),
                     idle=idle.get(about.name, ""),
                 )
                 if about.name in entry.reasons:
@@ -226,45 +231,84 @@ def _draw_group(
     if switches:
         with st.container(horizontal=True, gap="medium"):
             for about in switches:
-                st.toggle(
-                    label(about.name),
-                    value=base.get(about.name),
-                    key=f"{key}-{about.name}",
-                    help=tooltip(about),
-                )
+                value = base.get(about.name)
+                draw(type(base), about.name, value, key=f"{key}-{about.name}")
         for about in switches:
             if about.name in entry.reasons:
                 st.caption(f":red[{plain(entry.reasons[about.name])}]")
 
 
-def draw_field(
-    about: Field,
+def draw(
+    kind: type[Settings],
+    name: str,
     value: Any,
     *,
-    hint: Any,
     key: str,
     choices: tuple[Any, ...] = (),
     idle: str = "",
+    flag: str = "",
+    is_live: bool = False,
+    **look: Any,
 ) -> Any:
     """One option as the widget that suits its type, and what it holds.
 
-    Numbers have no limits in the widget: a browser would keep a bad one to itself, and Start
+    In a form, choices unfold and numbers are typed; `is_live`, where a picture follows at once,
+    they are buttons and sliders. A number that is None is a field left empty. `choices` narrows
+    the option's own, `idle` says why it has no effect now, `flag` is its name on the command line,
+    and `look` goes to the widget as it is.
+
+    Typed numbers have no limits in the widget: a browser would keep a bad one to itself, and Start
     would run with the last good one.
     """
+    about, hint = kind.options()[name], kind.hints()[name]
+    help = tooltip(about, flag)
     words: dict[str, Any] = {
-        "label": label(about.name),
+        "label": label(kind, name),
         "key": key,
-        "help": f"{tooltip(about)}\n\n{idle}" if idle else tooltip(about),
+        "help": f"{help}\n\n{idle}" if idle else help,
         "disabled": bool(idle),
     }
-    if choices:
-        index = choices.index(value) if value in choices else 0
-        return st.selectbox(options=choices, index=index, **words)
-    if hint is bool:
-        return st.toggle(value=value, **words)
-    if hint is int:
-        return st.number_input(value=value, step=1, **words)
-    if hint is float:
-        size = step(value, about.metadata["low"], about.metadata["high"])
-        return st.number_input(value=float(value), step=size, format="%g", **words)
-    return st.text_input(value=as_text(value), **words)
+    options = choices or about.metadata["choices"]
+    widget: Any
+    if options and is_live:
+        widget = st.segmented_control
+        own = {"options": options, "default": value, "required": True}
+    elif options:
+        index = options.index(value) if value in options else 0
+        widget, own = st.selectbox, {"options": options, "index": index}
+    elif hint is bool:
+        widget, own = st.toggle, {"value": value}
+    elif hint is int:
+        widget, own = st.number_input, {"value": value, "step": 1}
+    elif is_live and hint in (float, tuple[float, float], tuple[int, int]):
+        widget, own = st.slider, _slider(about, value, key, whole=hint == tuple[int, int])
+    elif hint is float:
+        start: Any = about.default if value is None else value
+        size = about.metadata["step"] or step(start, about.metadata["low"], about.metadata["high"])
+        first = None if value is None else float(value)
+        widget, own = st.number_input, {"value": first, "step": size, "format": "%g"}
+    else:
+        widget, own = st.text_input, {"value": as_text(value)}
+    return widget(**words | own | look)
+
+
+def _slider(about: Field, value: Any, key: str, *, whole: bool) -> dict[str, Any]:
+    """The ends, the value and the step of a slider for a number, or for the two of a range.
+
+    It ends where it is usual to, or farther for a value from a link or a model.
+    """
+    ends = value if isinstance(value, tuple) else (value,)
+    low, high, usual = (about.metadata[name] for name in ("low", "high", "top"))
+    known = [usual or high, *ends]
+    with contextlib.suppress(TypeError, ValueError):
+        known.append(float(st.session_state.get(key, st.query_params.get(key))))
+    end = min(max(known), high)
+    one = int if whole else float
+    size = 1 if whole else about.metadata["step"] or slider_step(end)
+    return {
+        "min_value": one(low),
+        "max_value": one(end),
+        "value": tuple(map(one, ends)) if isinstance(value, tuple) else one(value),
+        "step": one(size),
+        "format": "%g",
+    }

@@ -36,10 +36,20 @@ class Segmentation(Settings):
         high=1.0,
     )
     boundary_weight: float = option(
-        1.0, "How strongly the boundary is subtracted to find markers.", low=0.0, high=10.0
+        1.0,
+        "How strongly the boundary is subtracted to find markers.",
+        low=0.0,
+        high=10.0,
+        top=3.0,
+        step=0.05,
     )
     min_size: int = option(
-        0, "Objects with fewer pixels than this are dropped.", low=0, high=1_000_000
+        0,
+        "Objects with fewer pixels than this are dropped.",
+        low=0,
+        high=1_000_000,
+        label="Minimum area",
+        unit="px²",
     )
     fill_holes: bool = option(True, "Fill holes inside objects.")
     drop_border: bool = option(

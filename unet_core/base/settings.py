@@ -27,9 +27,18 @@ def option(
     choices: tuple[Any, ...] = (),
     low: float | None = None,
     high: float | None = None,
+    label: str = "",
+    unit: str = "",
+    top: float | None = None,
+    step: float | None = None,
 ) -> Any:
-    """A dataclass field that knows its help text, its choices and its inclusive limits."""
+    """A dataclass field that knows its help text, its choices and its inclusive limits.
+
+    For whoever draws it: the words over it where its name is none, its unit, where a slider ends
+    when what is allowed is far more than is usual, and what one press of + adds.
+    """
     about = {"help": help, "group": group, "choices": choices, "low": low, "high": high}
+    about |= {"label": label, "unit": unit, "top": top, "step": step}
     return field(default=default, metadata=about)
 
 

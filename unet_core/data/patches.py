@@ -25,11 +25,17 @@ FLIPS: dict[str, tuple[int, ...]] = {
 class Patches(Settings):
     """How patches are cut from the images of a set."""
 
-    count: int = option(20, "Patches cut from each image.", low=1, high=10_000)
-    side: int = option(96, "Side of the square patches, in pixels.", low=8, high=4096)
-    must_contain: bool = option(True, "Keep only patches that hold something else than background.")
+    count: int = option(20, "Patches cut from each image.", low=1, high=10_000, label="Per image")
+    side: int = option(96, "Side of the square patches.", low=8, high=4096, unit="px")
+    must_contain: bool = option(
+        True,
+        "Keep only patches that hold something else than background.",
+        label="Each must contain a shape",
+    )
     flips: bool = option(
-        True, "Add each patch mirrored left-right, up-down and both: four times as many."
+        True,
+        "Add each patch mirrored left-right, up-down and both: four times as many.",
+        label="Add mirrored copies",
     )
     seed: int = option(0, "The same seed cuts at the same places.", low=0, high=2**31 - 1)
 

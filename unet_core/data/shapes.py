@@ -32,29 +32,49 @@ class Shapes(Settings):
         low=0,
         high=2**31 - 1,
     )
-    rows: int = option(400, "Height of an image, in pixels.", group="Image", low=16, high=4096)
-    columns: int = option(200, "Width of an image, in pixels.", group="Image", low=16, high=4096)
+    rows: int = option(400, "Height of an image.", group="Image", low=16, high=4096, unit="px")
+    columns: int = option(200, "Width of an image.", group="Image", low=16, high=4096, unit="px")
     lines: tuple[int, int] = option(
-        (3, 8), "Fewest and most lines in an image.", group="Shapes", low=0, high=100
+        (3, 8), "Fewest and most lines in an image.", group="Shapes", low=0, high=100, top=20
     )
     ellipses: tuple[int, int] = option(
-        (3, 8), "Fewest and most ellipses in an image.", group="Shapes", low=0, high=100
+        (3, 8), "Fewest and most ellipses in an image.", group="Shapes", low=0, high=100, top=20
     )
     thickness: tuple[float, float] = option(
-        (2.0, 7.0), "Thinnest and thickest line, in pixels.", group="Shapes", low=1.0, high=50.0
+        (2.0, 7.0),
+        "Thinnest and thickest line.",
+        group="Shapes",
+        low=1.0,
+        high=50.0,
+        unit="px",
+        top=20.0,
+        step=0.5,
     )
     semi_axis: tuple[float, float] = option(
         (6.0, 30.0),
-        "Shortest and longest half axis of an ellipse, in pixels.",
+        "Shortest and longest half axis of an ellipse.",
         group="Shapes",
         low=2.0,
         high=200.0,
+        label="Half axes",
+        unit="px",
+        top=80.0,
     )
     background: float = option(
-        110.0, "Mean grey of the background.", group="Grey", low=0.0, high=255.0
+        110.0,
+        "Mean grey of the background.",
+        group="Grey",
+        low=0.0,
+        high=255.0,
+        label="Background grey",
     )
     grey: tuple[float, float] = option(
-        (0.0, 255.0), "Darkest and brightest grey of a shape.", group="Grey", low=0.0, high=255.0
+        (0.0, 255.0),
+        "Darkest and brightest grey of a shape.",
+        group="Grey",
+        low=0.0,
+        high=255.0,
+        label="Grey of shapes",
     )
     contrast: float = option(
         40.0,
@@ -69,6 +89,7 @@ class Shapes(Settings):
         group="Grey",
         low=0.0,
         high=100.0,
+        top=60.0,
     )
 
     def check(self) -> None:

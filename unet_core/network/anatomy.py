@@ -22,10 +22,18 @@ class Design(Settings):
     """A network and the size of the image that it is shown; at first the paper's (fig. 1)."""
 
     in_channels: int = option(
-        1, "Channels of the image: 1 for grey (as in training here), 3 for RGB.", low=1, high=64
+        1,
+        "Channels of the image: 1 for grey (as in training here), 3 for RGB.",
+        low=1,
+        high=64,
+        label="Image channels",
     )
     out_channels: int = option(
-        2, "Maps that come out: one for each class or kind of pixel.", low=1, high=256
+        2,
+        "Maps that come out: one for each class or kind of pixel.",
+        low=1,
+        high=256,
+        label="Output maps",
     )
     renamed: ClassVar[Mapping[str, str]] = {"channels": "widths"}
 
@@ -46,9 +54,14 @@ class Design(Settings):
         "Normalisation after each convolution: batch over the images of a training step, group "
         "within each image, or none.",
         choices=("batch", "group", "none"),
+        label="Normalisation",
     )
-    height: int = option(572, "Rows of the image.", low=1, high=MOST_SIDE)
-    width: int = option(572, "Columns of the image.", low=1, high=MOST_SIDE)
+    height: int = option(
+        572, "Rows of the image.", low=1, high=MOST_SIDE, label="Image height", unit="px"
+    )
+    width: int = option(
+        572, "Columns of the image.", low=1, high=MOST_SIDE, label="Image width", unit="px"
+    )
 
     def check(self) -> None:
         """Refuse what cannot be built, and sizes that the levels cannot halve."""

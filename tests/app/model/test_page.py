@@ -134,7 +134,7 @@ def test_a_size_moves_to_the_next_one_that_fits_when_levels_or_padding_change() 
             {"net_widths": "8,many", "net_in_channels": "0"},
             ["widths must be a whole number, got 'many'", "Image channels", "at least 1, got 0"],
         ),
-        ({"net_widths": "8," * 9}, ["at most 8 levels, got 9"]),
+        ({"net_widths": "8," * 8 + "8"}, ["at most 8 levels, got 9"]),
         ({"net_widths": "64,99999"}, ["widths must be at most 4096, got 99999"]),
         ({"net_widths": " "}, ["widths must name at least one level, got none"]),
     ],

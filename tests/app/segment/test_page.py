@@ -184,6 +184,18 @@ def test_a_nonsense_link_shows_what_a_plain_one_does(model: str, query: dict[str
     assert numbers(app) == numbers(open_page())
 
 
+def test_the_weight_s_slider_is_fine_where_it_matters_and_reaches_what_a_link_asks_for(
+    model: str,
+) -> None:
+    weight = open_page(**NUCLEI).slider(key="boundary_weight")
+    assert (weight.min, weight.max, weight.step) == (0.0, 3.0, 0.05)
+    app = open_page(**NUCLEI, boundary_weight="7.5")
+    assert app.slider(key="boundary_weight").value == 7.5
+    assert "--boundary-weight 7.5" in app.code[0].value
+    app.slider(key="boundary_weight").set_value(2.0).run()
+    assert app.slider(key="boundary_weight").value == 2.0
+
+
 def test_a_link_to_what_is_gone_says_so(model: str) -> None:
     app = open_page(model="20200101-000000-quick-abcdef")
     assert any("20200101-000000-quick-abcdef" in one.value for one in app.toast)

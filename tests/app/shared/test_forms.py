@@ -2,7 +2,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui.shared import forms
-from unet_core.base.config import TrainConfig
+from unet_core.base.config import Segmentation, TrainConfig
 from unet_core.training.presets import PRESETS
 
 
@@ -123,6 +123,34 @@ def test_changes_are_what_the_command_line_needs() -> None:
     assignments = forms.changes(config, base)
     assert sorted(assignments) == ["flip=False", "lr=0.0003", "widths=8,16"]
     assert base.with_text(assignments) == config
+
+
+def test_a_label_carries_its_unit_and_an_option_without_words_its_name() -> None:
+    assert forms.label(Segmentation, "min_size") == "Minimum area (px²)"
+    assert forms.label(Segmentation, "fill_holes") == "Fill holes"
+
+
+def test_one_renderer_suits_every_kind_of_option() -> None:
+    def drawn() -> None:
+        from dataclasses import fields
+
+        from ui.shared import forms
+        from unet_core.data.shapes import Shapes
+
+        for about in fields(Shapes):
+            value = getattr(Shapes(), about.name)
+            for is_live in (False, True):
+                key = f"{about.name}-{is_live}"
+                forms.draw(Shapes, about.name, value, key=key, is_live=is_live)
+
+    app = AppTest.from_function(drawn, default_timeout=30).run()
+    assert not app.exception
+    assert app.number_input(key="rows-False").value == app.number_input(key="rows-True").value
+    assert app.text_input(key="thickness-False").value == "2.0, 7.0"
+    thickness = app.slider(key="thickness-True")
+    assert (thickness.value, thickness.max, thickness.step) == ((2.0, 7.0), 20.0, 0.5)
+    assert app.slider(key="lines-True").value == (3, 8)
+    assert app.number_input(key="noise-False").value == app.slider(key="noise-True").value == 20
 
 
 @pytest.mark.parametrize(
