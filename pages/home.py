@@ -124,7 +124,7 @@ def show_runs() -> None:
 @page.guard()
 def show_run(seen: Seen) -> None:
     run, status = seen.run, seen.status
-    text = f"{status.state.capitalize()}, epoch {status.epoch} of {status.epochs}"
+    text = f"{status.state.capitalize()}, epoch {status.current_epoch} of {status.epochs}"
     if status.state in ("failed", "lost"):
         text = f"{status.state.capitalize()}: {plain(status.reason)}"
     icon, query = states.ICONS[status.state], {"run": run.id}

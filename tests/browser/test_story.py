@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from unet_core.data import datasets
 
@@ -46,6 +46,16 @@ def rows(path: Path) -> list[dict]:
     return [
         json.loads(line) for line in path.read_text().splitlines(keepends=True) if line[-1:] == "\n"
     ]
+
+
+def is_at(button: Locator, place: dict | None) -> bool:
+    """Whether the middle of a place lies in a button."""
+    expect(button).to_have_count(1)
+    box = button.bounding_box()
+    assert box is not None
+    assert place is not None
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    return 0 <= x - box["x"] <= box["width"] and 0 <= y - box["y"] <= box["height"]
 
 
 def f1(page: Page) -> str:
@@ -93,11 +103,16 @@ def test_browse_train_watch_stop_segment_tune_and_take_home(
         expect(one.locator(".st-key-loss-chart")).to_be_visible()
 
     # Stop: the weights are kept.
-    page.locator(".st-key-stop button").first.click()  # while it reruns, the old one is there, too
+    stop = page.locator(".st-key-stop button").first  # while it reruns, the old one is there, too
+    place = stop.bounding_box()
+    stop.click()
     wait_for(lambda: json.loads((run / "status.json").read_text())["state"] == "stopped")
     expect(page.get_by_role("link", name="Segment with this model")).to_be_visible()
     expect(other.get_by_role("link", name="Segment with this model")).to_be_visible()
     assert (run / "best.safetensors").is_file()
+    # A second click of a double click goes on with the run; it does not delete it.
+    assert is_at(page.locator(".st-key-resume button"), place)
+    assert not is_at(page.locator(".st-key-delete-question button").first, place)
     take_picture(page, "story-3-stopped")
 
     # Segment a test image with it, through the link a person would share.

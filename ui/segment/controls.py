@@ -84,7 +84,10 @@ def describe(config: ModelConfig) -> str:
     data, scheme = config.train.images.data, config.train.images.scheme
     if data.partition(":")[0] in datasets.NAMES:
         scheme = datasets.resolve_scheme(data, scheme)
-    text = f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch}."
+    text = (
+        f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch} "
+        f"of {config.train.optimisation.epochs}."
+    )
     if config.small and config.large:
         text += f" It knows objects {config.small:.0f} to {config.large:.0f} px wide."
     return text

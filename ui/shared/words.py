@@ -1,8 +1,12 @@
 """Numbers, amounts and times as people read them, and text that somebody else has written."""
 
+import contextlib
+import math
 import re
 
 import pandas as pd
+
+from unet_core.data import datasets
 
 # What Markdown reads; a round bracket means nothing without a square one, nor _ inside a word.
 _MARKS = re.compile(r"[\\`*\[\]<>$~#&|!]|(?<![^\W_])_|_(?![^\W_])")
@@ -43,17 +47,6 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def about(seconds: float) -> str:
-    """An estimated time, no finer than an estimate can be: `about 2 min`."""
-    if seconds < 55:
-        return f"about {max(5, 5 * round(seconds / 5))} s"
-    if seconds < 3570:
-        return f"about {max(1, round(seconds / 60))} min"
-    if seconds < 36_000:
-        return f"about {seconds / 3600:.1f} h"
-    return f"about {round(seconds / 3600)} h"
-
-
 def plain(text: str) -> str:
     """Text from a link, a file or an error, as Markdown that shows just these characters.
 
@@ -67,3 +60,18 @@ def plain(text: str) -> str:
 def hide_folders(text: str) -> str:
     """Text in which `/home/me/runs/x` is `…/x`: pages do not tell where the server keeps things."""
     return _FOLDERS.sub("…/", text)
+
+
+def span(low: float, high: float) -> str:
+    """A range of times, rounded outwards: `40 to 90 s`, `1 to 3 min`, `up to 2 h`."""
+    size, unit = (3600, "h") if high >= 5400 else (60, "min") if high >= 90 else (1, "s")
+    step = 5 if high / size >= 20 else 0.5 if unit == "h" and high / size < 5 else 1
+    first, last = math.floor(low / size / step) * step, math.ceil(high / size / step) * step
+    return f"{first:g} to {last:g} {unit}" if first else f"up to {last:g} {unit}"
+
+
+def set_title(name: str) -> str:
+    """What a data set is called in text and lists; its bare name when it is not known here."""
+    with contextlib.suppress(ValueError):
+        return datasets.info(name).title
+    return name

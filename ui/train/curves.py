@@ -29,37 +29,39 @@ def loss(
     steps: pd.DataFrame,
     *,
     steps_per_epoch: float,
+    epochs: int = 0,
     best: int | None = None,
     log: bool = False,
 ) -> Option:
     """The loss over epochs: validation and training once an epoch, and the step's as it runs.
 
     `metrics` has a row per epoch (epoch, train_loss, val_loss), `steps` one per second or so
-    (step, loss). An epoch's values stand at its end, where its last step stands, too.
+    (step, loss). An epoch's values stand at its end, where its last step stands, too. The axis
+    reaches to the last of the planned `epochs`.
     """
     lines = [
         _line("training, each step", *_over_steps(steps, "loss", steps_per_epoch), SKY, thin=True),
         _epochs("training", metrics, "train_loss", BLUE),
         _epochs("validation", metrics, "val_loss", ORANGE, best=best),
     ]
-    return _chart(lines, y="loss", log=log)
+    return _chart(lines, y="loss", epochs=epochs, log=log)
 
 
-def dice(metrics: pd.DataFrame, *, best: int | None = None) -> Option:
+def dice(metrics: pd.DataFrame, *, epochs: int = 0, best: int | None = None) -> Option:
     """Dice over epochs: hard on training and validation, and the soft one of validation."""
     lines = [
         _epochs("training", metrics, "train_dice", BLUE),
         _epochs("validation", metrics, "val_dice", ORANGE, best=best),
         _epochs("validation, soft", metrics, "val_soft_dice", ORANGE, dash="dotted"),
     ]
-    return _chart(lines, y="Dice", empty="comes after the first epoch")
+    return _chart(lines, y="Dice", epochs=epochs, empty="comes after the first epoch")
 
 
-def pace(steps: pd.DataFrame, column: str, *, steps_per_epoch: float) -> Option:
+def pace(steps: pd.DataFrame, column: str, *, steps_per_epoch: float, epochs: int = 0) -> Option:
     """The learning rate ("lr") or the speed ("images_per_second") over the epochs."""
     name, color = {"lr": ("learning rate", GREEN), "images_per_second": ("images/s", PINK)}[column]
     line = _line(name, *_over_steps(steps, column, steps_per_epoch), color, thin=True)
-    return _chart([line], y=name)
+    return _chart([line], y=name, epochs=epochs)
 
 
 def compare(metrics: Mapping[str, pd.DataFrame], column: str, *, y: str, log: bool) -> Option:
@@ -125,12 +127,7 @@ def _epochs(
             "symbol": "none",
             "data": [{"xAxis": best}],
             "lineStyle": {"color": QUIET, "type": "dotted"},
-            "label": {
-                "formatter": f"best: epoch {best}",
-                "color": QUIET,
-                # Beside its line, towards the middle: above the last epoch it would be cut.
-                "align": "right" if 2 * best > x[-1] else "left",
-            },
+            "label": {"formatter": f"best: epoch {best}", "color": QUIET},
             "silent": True,
         }
     return line
@@ -163,10 +160,16 @@ def _line(
     }
 
 
-def _chart(lines: list[Option], *, y: str, log: bool = False, empty: str = "") -> Option:
+def _chart(
+    lines: list[Option], *, y: str, epochs: int = 0, log: bool = False, empty: str = ""
+) -> Option:
     """The lines that have any value, with axes, legend and tooltip."""
     lines = [line for line in lines if any(value is not None for _, value in line["data"])]
-    end = max((line["data"][-1][0] for line in lines), default=1.0)
+    end = max((epochs, *(line["data"][-1][0] for line in lines))) or 1.0
+    for mark in (line["markLine"] for line in lines if "markLine" in line):
+        # Its label stands beside it, towards the middle: above the last epoch it would be cut.
+        is_late = 2 * mark["data"][0]["xAxis"] > end
+        mark["label"]["align"] = "right" if is_late else "left"
     option: Option = {
         "animation": False,
         "grid": {"left": 8, "right": 24, "top": 56, "bottom": 28, "containLabel": True},

@@ -24,9 +24,7 @@ def progress(status: Status) -> str:
     """One line on how far a run is: `Epoch 3 of 8 · step 75 of 240 · 50 s left`."""
     if status.state == "queued":
         return _queue(status)
-    # The epoch that is being worked on; between the last step and the end it stays the last one.
-    epoch = min(status.epoch + 1, status.epochs) if status.is_alive else status.epoch
-    parts = [f"Epoch {epoch} of {status.epochs}"]
+    parts = [f"Epoch {status.current_epoch} of {status.epochs}"]
     if status.steps:
         parts.append(f"step {status.step} of {status.steps}")
     if status.is_alive and status.phase and status.phase != "training":

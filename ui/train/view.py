@@ -1,5 +1,7 @@
 """One run on the screen, live: it reads the run's directory and nothing else."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +15,11 @@ TICK_SECONDS = 1.0
 PICTURES = 4  # the fixed validation images
 LOG_LINES = 40  # of its end, where the news is
 BEST = "Of the best epoch so far, whose weights are kept."
+ABOUT_DICE = (
+    "**Training**: the epoch's augmented crops, while the network changes. **Validation**: all "
+    "pixels of the whole images, after it. Both count pixels above one half; **soft** takes the "
+    "probabilities themselves, image by image, and is lower while the network is unsure."
+)
 
 
 def show(run_id: str) -> None:
@@ -45,23 +52,25 @@ def leave() -> None:
 
 
 def _show_head(run: Run, status: Status) -> None:
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-    ):
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+    row: dict[str, Any] = {"horizontal": True, "vertical_alignment": "center"}
+    with st.container(**row, horizontal_alignment="distribute"):
+        with st.container(**row, width="content"):
             _leave_button()
             st.subheader(words.plain(state.recipe(run)), width="content", anchor=False)
-        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+        with st.container(**row, width="content"):
             _show_actions(run, status)
-    data = "" if run.fault else f"{words.plain(run.config.images.data)} · "
+    data = "" if run.fault else f"{words.plain(words.set_title(run.config.images.data))} · "
     device = f" · {status.device}" if status.device else ""
-    st.caption(f"{data}run {words.plain(run.id)}{device}")
+    with st.container(**row):
+        st.caption(f"{data}run {words.plain(run.id)}{device}", width="content")
+        if not status.is_alive:
+            _offer_deleting(run)
     if status.note:
         st.caption(f":material/info: {words.plain(status.note)}")
 
 
 def _show_actions(run: Run, status: Status) -> None:
-    """Stop while it goes, else go on; use it when there are weights; delete after a question."""
+    """Use it when there are weights; at the end of the row stop while it goes, or else go on."""
     if status.is_alive:
         st.button(
             "Stop",
@@ -70,13 +79,14 @@ def _show_actions(run: Run, status: Status) -> None:
             on_click=run.stop,
             help="Ends within seconds and keeps the weights; you can resume later.",
         )
-    elif run.has_weights():
+        return
+    if run.has_weights():
         query = {"model": run.id}
         page.link(
             "segment", label="Segment with this model", icon=page.icon("segment"), query=query
         )
         page.link("evaluate", label="Evaluate this model", icon=page.icon("evaluate"), query=query)
-    if not status.is_alive and status.state != "finished" and not run.fault:
+    if status.state != "finished" and not run.fault:
         has_past = run.can_resume()
         if st.button(
             "Resume" if has_past else "Start again",
@@ -90,14 +100,17 @@ def _show_actions(run: Run, status: Status) -> None:
             with page.guard():
                 runs.start(run, resume=True)
                 st.rerun()
-    if not status.is_alive:
-        with st.popover("Delete …", icon=":material/delete:", key="delete-question"):
-            st.markdown("Delete this run with its weights and curves? This cannot be undone.")
-            if st.button("Delete for good", key="delete", type="primary"):
-                with page.guard():
-                    run.delete()
-                    leave()
-                    st.rerun()
+
+
+def _offer_deleting(run: Run) -> None:
+    """Far from Stop, whose second click of a double click must not meet it."""
+    with st.popover("Delete …", icon=":material/delete:", type="tertiary", key="delete-question"):
+        st.markdown("Delete this run with its weights and curves? This cannot be undone.")
+        if st.button("Delete for good", key="delete", type="primary"):
+            with page.guard():
+                run.delete()
+                leave()
+                st.rerun()
 
 
 def _show_live(run: Run, was_alive: bool) -> None:
@@ -191,17 +204,19 @@ def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.Data
             disabled=metrics.empty,
         )
     left, right = st.columns(2)
-    best = status.best_epoch
-    drawn = curves.loss(metrics, steps, steps_per_epoch=per_epoch, best=best, log=log)
+    planned: dict[str, Any] = {"epochs": status.epochs, "best": status.best_epoch}
+    drawn = curves.loss(metrics, steps, steps_per_epoch=per_epoch, log=log, **planned)
     with left:
         _draw(drawn, "loss-chart")
     with right:
-        _draw(curves.dice(metrics, best=best), "dice-chart")
+        _draw(curves.dice(metrics, **planned), "dice-chart")
+        st.caption(ABOUT_DICE)
     fold = st.expander("Learning rate and speed", key="pace", on_change="rerun")
     if fold.open:
         for place, column in zip(fold.columns(2), ("lr", "images_per_second"), strict=True):
             with place:
-                _draw(curves.pace(steps, column, steps_per_epoch=per_epoch), f"{column}-chart")
+                drawn = curves.pace(steps, column, steps_per_epoch=per_epoch, epochs=status.epochs)
+                _draw(drawn, f"{column}-chart")
 
 
 def _draw(option: curves.Option, key: str) -> None:
@@ -220,8 +235,8 @@ def _show_predictions(run: Run) -> None:
         f"Prediction after epoch {epoch}: the brighter, the surer of an object": epoch,
     }
     for title, kind in rows.items():
-        words, *places = st.columns([2, *[3] * PICTURES], gap="small")
-        words.caption(title)
+        left, *places = st.columns([2, *[3] * PICTURES], gap="small")
+        left.caption(title)
         for index, place in enumerate(places):
             if (path := run.preview(kind, index)) is not None:
                 place.image(path.read_bytes(), width="stretch", output_format="PNG")

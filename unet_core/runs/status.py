@@ -55,6 +55,11 @@ class Status(Settings):
         return self.state in ALIVE
 
     @property
+    def current_epoch(self) -> int:
+        """The epoch of the last step, 0 before the first: a stop and resuming do not change it."""
+        return self.epoch + (self.step * self.epochs > self.epoch * self.steps)
+
+    @property
     def is_starting(self) -> bool:
         """Whether its process may still be on the way to its lock."""
         age = time.time() - (self.started_at or self.created_at or 0.0)

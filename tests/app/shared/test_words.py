@@ -20,18 +20,24 @@ def test_durations_read_as_people_say_them(seconds: float | None, text: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
+    ("low", "high", "text"),
     [
-        (1.0, "about 5 s"),
-        (43.0, "about 45 s"),
-        (57.0, "about 1 min"),
-        (118.0, "about 2 min"),
-        (5400.0, "about 1.5 h"),
-        (86_400.0, "about 24 h"),
+        (6.0, 16.0, "6 to 16 s"),
+        (31.0, 79.0, "30 to 80 s"),
+        (56.0, 144.0, "up to 3 min"),
+        (75.0, 190.0, "1 to 4 min"),
+        (1000.0, 2600.0, "15 to 45 min"),
+        (2900.0, 7400.0, "0.5 to 2.5 h"),
+        (60_000.0, 150_000.0, "15 to 45 h"),
     ],
 )
-def test_estimates_are_no_finer_than_estimates_can_be(seconds: float, text: str) -> None:
-    assert words.about(seconds) == text
+def test_a_range_of_times_is_rounded_outwards(low: float, high: float, text: str) -> None:
+    assert words.span(low, high) == text
+
+
+def test_a_data_set_that_is_not_known_keeps_its_name() -> None:
+    assert words.set_title("dsb2018") == "DSB 2018, fluorescent nuclei"
+    assert words.set_title("gone") == "gone"
 
 
 @pytest.mark.parametrize(

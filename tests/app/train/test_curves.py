@@ -58,8 +58,8 @@ def test_the_best_epoch_is_starred_at_its_own_value() -> None:
 
 
 def test_the_label_of_the_best_epoch_stays_inside_the_figure() -> None:
-    for best, align in ((1, "left"), (3, "right")):
-        drawn = lines(curves.dice(METRICS, best=best))["validation"]
+    for best, epochs, align in ((1, 0, "left"), (3, 0, "right"), (3, 9, "left")):
+        drawn = lines(curves.dice(METRICS, epochs=epochs, best=best))["validation"]
         assert drawn["markLine"]["label"]["align"] == align
 
 
@@ -125,6 +125,15 @@ def test_the_axis_ends_with_the_curve_and_names_its_end_only_when_round(
     axis = curves.loss(NOTHING, steps, steps_per_epoch=10)["xAxis"]
     assert axis["max"] == last / 10
     assert axis["axisLabel"]["showMaxLabel"] is is_round
+
+
+def test_the_axis_shows_all_planned_epochs_from_the_first_step_on() -> None:
+    for option in (
+        curves.loss(NOTHING, STEPS, steps_per_epoch=10, epochs=8),
+        curves.dice(NOTHING, epochs=8),
+        curves.pace(STEPS, "lr", steps_per_epoch=10, epochs=8),
+    ):
+        assert option["xAxis"]["max"] == 8
 
 
 def test_many_epochs_are_a_line_without_dots() -> None:

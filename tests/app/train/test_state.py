@@ -23,7 +23,10 @@ def status(state: str = "running", **about) -> Status:
             status(epoch=8, step=240, phase="tuning"),
             "Epoch 8 of 8 · step 240 of 240 · tuning",
         ),
-        (status("stopped", epoch=2, step=75, seconds_left=50.0), "Epoch 2 of 8 · step 75 of 240"),
+        (status("stopped", epoch=2, step=75, seconds_left=50.0), "Epoch 3 of 8 · step 75 of 240"),
+        (status("stopped", epoch=2, step=60), "Epoch 2 of 8 · step 60 of 240"),
+        (status(epoch=2, step=60), "Epoch 2 of 8 · step 60 of 240"),
+        (status(), "Epoch 0 of 8 · step 0 of 240"),
         (status("queued", queue_place=3), "Place 3 in the queue"),
         (
             status("queued", queue_place=1),
