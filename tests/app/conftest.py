@@ -8,7 +8,7 @@ def nothing_is_left_in_the_background() -> Iterator[None]:
     """A page measures in threads, which draw from torch's only generator: later tests seed it."""
     yield
     from ui.model import facts
-    from ui.train import form
+    from ui.train import costs
 
-    for worker in (facts._worker, form._worker):
+    for worker in (facts._worker, costs.DESK.worker):
         worker.submit(int).result(timeout=300)

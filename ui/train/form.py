@@ -1,17 +1,15 @@
 """A new run: recipe, data, settings, what it will take, and the button that starts it."""
 
-import functools
 import secrets
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.shared import forms, overview, page, takeover, words
-from ui.train import range_test
+from ui.train import costs, range_test
 from unet_core.base import device
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
@@ -19,18 +17,19 @@ from unet_core.imaging import targets
 from unet_core.runs import runs
 from unet_core.training import presets
 
-if TYPE_CHECKING:  # it imports torch
-    from unet_core.training.estimate import Estimate
-
-    Costs = tuple[device.Device, Estimate]
-
 FIRST_PRESET = "quick"
+LOOK_SECONDS = 5.0
+# Where the columns stand beside each other; what is higher than the window scrolls by itself.
+STAYS = """<style>@media (min-width: 641px) {
+.st-key-beside { max-height: calc(100vh - 5rem); overflow-y: auto; }
+:has(> .st-key-beside) { position: sticky; top: 4.5rem; }
+}</style>"""
 TIME = (
-    "Measured just now with two small steps of this network. While something else computes here, "
-    "it seems longer. Stopping early makes it shorter."
+    "From a few small steps of this network here, and from how long finished runs took beside what "
+    "was expected of them. Other work makes it longer, stopping early makes it shorter."
 )
-
-_worker = ThreadPoolExecutor(1, thread_name_prefix="estimate")
+MEMORY = "With a batch of crops, or with the largest validation image, which is seen as a whole."
+ROUGH = "Something else computes just now, so this is rough. It is measured again until it is not."
 
 
 @dataclass(frozen=True)
@@ -49,17 +48,20 @@ class Choice:
 
 
 def show() -> None:
-    """The form, with the start beside the recipes: most people change nothing."""
+    """The form, and beside it the start: it judges the settings, so it stays in view with them."""
     left, right = st.columns([3, 2], gap="large")
     with left:
         choice = _choose()
-    # Drawn first and filled last: it stands above the settings that it depends on.
-    card, test = right.container(border=True), right.container()
-    st.caption("Settings: the recipe's, unless you change them.")
-    about = datasets.info(choice.base.images.data)
-    choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
-    left_out = takeover.fill_form(choice.form, choices)
-    entry = forms.edit(choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle)
+        st.caption("Settings: the recipe's, unless you change them.")
+        about = datasets.info(choice.base.images.data)
+        choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
+        left_out = takeover.fill_form(choice.form, choices)
+        entry = forms.edit(
+            choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle, columns=2
+        )
+    st.html(STAYS)
+    with right, st.container(key="beside"):
+        card, test = st.container(border=True), st.container()
     config = _show_card(card, choice, entry, left_out)
     command = range_test.words(choice.preset, choice.base, config) if config else None
     with card:
@@ -167,7 +169,8 @@ def _show_card(
         if config is not None and (unfit := _why_not_here(config)):
             st.error(f"Before it can start: {words.plain(unfit)}.")
             config = None
-        _show_costs(config)
+        if config is not None:
+            _show_costs(config)
         _show_queue()
         _start_button(choice, config)
         if entry.config is not None:
@@ -196,53 +199,55 @@ def _why_not_here(config: TrainConfig) -> str:
     return ""
 
 
-def _show_costs(config: TrainConfig | None) -> None:
-    """What the run will take, as soon as it is known; nobody waits for it."""
-    if config is None:
-        return
-    costs = _estimating(config, int(time.monotonic() // 60))
-    if costs.done():
-        _draw_costs(costs)
+def _show_costs(config: TrainConfig) -> None:
+    """What the run will take, as soon as it is known, and anew until it is known well."""
+    answer = costs.ask(config)
+    st.fragment(_follow_costs, run_every=_pause(answer))(config, answer)
+
+
+def _follow_costs(config: TrainConfig, drawn: "Future[costs.Costs] | None") -> None:
+    answer = costs.ask(config)
+    if answer is not drawn:
+        st.rerun()  # with another pause
+    if answer is None:
+        st.caption(":material/timer: Estimating time and memory …")
     else:
-        st.fragment(_wait_for_costs, run_every=0.5)(costs)
+        _draw_costs(answer)
 
 
-def _wait_for_costs(costs: "Future[Costs]") -> None:
-    if costs.done():
-        st.rerun()
-    st.caption(":material/timer: Estimating time and memory …")
+def _pause(answer: "Future[costs.Costs] | None") -> float | None:
+    """Seconds until the page looks again; None when what it shows stays."""
+    if answer is None:
+        return 0.5
+    is_rough = answer.exception() is None and answer.result().estimate.is_rough
+    return LOOK_SECONDS if is_rough else None
 
 
 @page.guard()
-def _draw_costs(costs: "Future[Costs]") -> None:
-    chosen, found = costs.result()
+def _draw_costs(answer: "Future[costs.Costs]") -> None:
+    found = answer.result()
     with st.container(horizontal=True, gap="medium"):  # which wraps, where columns would cut
-        st.metric("Time", words.about(found.seconds), help=TIME, width="content")
-        st.metric("Memory", f"{found.memory_bytes / 1e9:.1f} GB", width="content")
-    st.caption(f"On {chosen.title}: {chosen.reason}.")
+        st.metric("Time", words.span(*found.span), help=TIME, width="content")
+        gigabytes = found.estimate.memory_bytes / 1e9
+        st.metric("Memory", f"{gigabytes:.1f} GB", help=MEMORY, width="content")
+    st.caption(f"On {found.device.title}: {found.device.reason}.")
+    if found.estimate.is_rough:
+        st.caption(f":material/hourglass_top: {ROUGH}")
 
 
-@functools.lru_cache(maxsize=32)
-def _estimating(config: TrainConfig, minute: int) -> "Future[Costs]":
-    """The estimate that is being made in this minute, one after another, away from any page."""
-    return _worker.submit(_estimate, config)
-
-
-def _estimate(config: TrainConfig) -> "Costs":
-    from unet_core.training import estimate  # imports torch
-
-    chosen = device.choose(config.optimisation.device)
-    return chosen, estimate.estimate(config, device=chosen)
+def _expected_seconds(config: TrainConfig) -> float | None:
+    """What the run will be compared with when it has finished; None where it is not known well."""
+    answer = costs.ask(config)
+    if answer is None or answer.exception() is not None or answer.result().estimate.is_rough:
+        return None
+    return answer.result().estimate.training_seconds
 
 
 def _show_queue() -> None:
     alive = sum(one.status.is_alive for one in overview.all_runs())
     if alive:
         others = "Another run is" if alive == 1 else f"{alive} other runs are"
-        st.caption(
-            f":material/hourglass_empty: {others} going: yours will wait for its turn. Meanwhile "
-            "the machine is busy, and the time above is an overestimate."
-        )
+        st.caption(f":material/hourglass_empty: {others} going: yours will wait for its turn.")
 
 
 def _start_button(choice: Choice, config: TrainConfig | None) -> None:
@@ -259,7 +264,13 @@ def _start_button(choice: Choice, config: TrainConfig | None) -> None:
     if clicked and config is not None:
         with page.guard():
             note = " ".join(choice.notes)
-            run = runs.create(config, preset=choice.preset, note=note, token=token)
+            run = runs.create(
+                config,
+                preset=choice.preset,
+                note=note,
+                token=token,
+                expected_seconds=_expected_seconds(config),
+            )
             runs.start(run)
             st.session_state["_used_token"] = token
             st.query_params["run"] = run.id

@@ -138,6 +138,11 @@ def give_way() -> None:
                 os.setpriority(os.PRIO_PROCESS, number, NICENESS)
 
 
+def is_busy() -> bool:
+    """Whether other work fills the cores, as the last minute tells; False where nobody says."""
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= count_cores()
+
+
 def free_bytes(device: str) -> int | None:
     """The memory that a run could still take on a device; None where nobody says."""
     if device == "cuda":

@@ -179,7 +179,14 @@ def find(run_id: str) -> Run:
     return Run(folders.runs() / run_id)
 
 
-def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str = "") -> Run:
+def create(
+    config: TrainConfig,
+    *,
+    preset: str = "",
+    note: str = "",
+    token: str = "",
+    expected_seconds: float | None = None,
+) -> Run:
     """A new run directory, whole from its first moment; it is not started.
 
     Args:
@@ -188,6 +195,7 @@ def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str 
         note: what the user should know about the settings.
         token: names a form's submission. The same token gives the same run: a double click makes
             one run, not two.
+        expected_seconds: how long training was expected to take, to learn from.
     """
     digest = hash_token(token)
     recipe = re.sub(r"[^a-z0-9-]+", "-", preset.lower()).strip("-") or "own"
@@ -200,7 +208,7 @@ def create(config: TrainConfig, *, preset: str = "", note: str = "", token: str 
         draft = folders.runs() / f".{name}"
         draft.mkdir()
         try:
-            fill(Run(draft), config, note=note)
+            fill(Run(draft), config, note=note, expected_seconds=expected_seconds)
             (draft / "token").write_text(digest)
             return Run(draft.rename(folders.runs() / name))
         except BaseException:
@@ -232,13 +240,19 @@ def _read_token(path: Path) -> str:
         return ""
 
 
-def fill(run: Run, config: TrainConfig, *, note: str = "") -> None:
+def fill(
+    run: Run, config: TrainConfig, *, note: str = "", expected_seconds: float | None = None
+) -> None:
     """Write the settings and the first status into a run's directory."""
     if config.images.scheme == "leaky":
         note = f"{note} {catalogue.LEAK}".lstrip()
     write_json(run.path / "config.json", config.to_dict())
     status = Status(
-        state="queued", note=note, epochs=config.optimisation.epochs, created_at=time.time()
+        state="queued",
+        note=note,
+        epochs=config.optimisation.epochs,
+        expected_seconds=expected_seconds,
+        created_at=time.time(),
     )
     write_status(run, status)
 

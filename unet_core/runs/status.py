@@ -37,6 +37,7 @@ class Status(Settings):
     best_dice: float | None = None  # on validation, at the best epoch
     seconds: float = 0.0  # trained so far, over all resumptions
     seconds_left: float | None = None
+    expected_seconds: float | None = None  # before it began, as `seconds` counts
     created_at: float | None = None  # seconds since 1970, as the others
     started_at: float | None = None
     updated_at: float | None = None

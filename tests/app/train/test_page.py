@@ -1,9 +1,11 @@
 """The train page against run directories: real files, and locks that this process holds."""
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -13,7 +15,7 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from ui.shared import page
-from ui.train import form
+from ui.train import costs
 from ui.train import table as run_table
 from unet_core.base import device, folders
 from unet_core.cli import main, train
@@ -21,6 +23,7 @@ from unet_core.data import datasets
 from unet_core.runs import runs, slots
 from unet_core.runs.status import Status
 from unet_core.training import presets
+from unet_core.training.estimate import Estimate
 
 APP = Path(__file__).resolve().parents[3] / "app.py"
 QUICK = presets.preset("quick").config.replace(data="synthetic-nuclei")
@@ -215,13 +218,27 @@ def test_a_device_that_is_not_here_is_refused_before_the_start(
 def test_time_and_memory_are_estimated_before_the_start() -> None:
     app = open_train()
     app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
-    for _ in range(3):  # the estimate is made anew in another minute
-        form._worker.submit(int).result(timeout=120)
-        if app.run().metric:
-            break
-    time_, memory = app.metric
-    assert time_.value.startswith("about ")
+    costs.DESK.worker.submit(int).result(timeout=120)
+    time_, memory = app.run().metric
+    assert re.fullmatch(r"(up|[\d.]+) to [\d.]+ (s|min|h)", time_.value)
     assert float(memory.value.removesuffix(" GB")) > 0.5
+
+
+def test_a_run_remembers_what_was_expected_of_it_only_when_that_was_measured_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs, "start", lambda run: None)
+    for is_rough, expected, shown in ((False, 90.0, "1 to 6 min"), (True, None, "1 to 10 min")):
+        found = Estimate(8.0, 90.0, 10**9, is_rough=is_rough)
+        answer: Future[costs.Costs] = Future()
+        answer.set_result(costs.Costs(device.choose("cpu"), found, 2.0))
+        monkeypatch.setattr(costs, "ask", lambda config, answer=answer: answer)
+        app = open_train()
+        assert app.metric[0].value == shown  # 8 + 2 x 90 seconds, with room on both sides
+        assert ("Something else computes" in texts(app)) is is_rough
+        app.button(key="start").click().run()
+        run = runs.find(app.query_params["run"])
+        assert run.status().expected_seconds == expected
 
 
 def test_start_makes_one_run_also_when_pressed_twice_and_shows_it() -> None:
@@ -344,7 +361,7 @@ def test_a_queued_run_shows_its_place_and_what_is_ahead(alive: runs.Run) -> None
         slots.take_ticket(folders.runs(), waiting.path, wanted="auto", since=time.time(), pid=None)
         app = open_train(run=waiting.id)
     assert "Place 1 in the queue" in texts(app)
-    assert f"Ahead: quick {alive.id[-6:]}, running. Epoch 3 of 8" in texts(app)
+    assert f"Ahead: quick {alive.id[-6:]}, running. Epoch 2 of 8" in texts(app)
 
 
 def test_delete_asks_first_and_then_leads_back_to_the_form() -> None:
