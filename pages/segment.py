@@ -125,7 +125,7 @@ def show_workbench(
     base: bytes,
 ) -> None:
     """Settings and result; only this runs again when a setting changes."""
-    left, right = st.columns([1, 3.4], gap="medium")
+    left, right = html.beside(3.4)
     with left, page.guard():
         has_truth = chosen is not None and chosen.truth_HW is not None
         options, iou = controls.draw(model, has_truth=has_truth)

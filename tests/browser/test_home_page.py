@@ -50,3 +50,12 @@ def test_a_cold_deep_link_fetches_nothing_from_elsewhere(app, chromium) -> None:
     page.close()
     # A page's symbol would be the tab's, too, were the app's own not there before.
     assert [url for url in addresses if not url.startswith((app.url, "data:", "blob:"))] == []
+
+
+def test_the_menu_shows_where_the_keyboard_is(open_page) -> None:
+    page = open_page("/")
+    page.keyboard.press("Tab")  # the link past the menu
+    page.keyboard.press("Tab")
+    focused = page.locator("[data-testid=stTopNavLink]:focus")
+    expect(focused).to_have_css("outline-style", "solid")
+    expect(focused).to_have_css("outline-color", "rgb(11, 110, 138)")

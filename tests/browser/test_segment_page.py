@@ -126,3 +126,22 @@ def test_steps_zoom_together(open_page: Callable[..., Page], model: str) -> None
     }
     assert len(shifts) == 1
     assert zoom(page) > 2
+
+
+def test_in_a_narrow_window_settings_and_picture_are_seen_together(
+    open_page: Callable[..., Page], model: str
+) -> None:
+    link = f"/segment?set=synthetic-nuclei&sample={SAMPLE}&model={model}"
+    page = open_page(link, width=420, height=900)
+    picture, slider = (
+        page.locator(".frame"),
+        page.locator(".st-key-threshold").get_by_role("slider"),
+    )
+    expect(slider).to_be_visible()
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_be_in_viewport(ratio=0.95)
+    expect(slider).to_be_in_viewport()
+    above, below = slider.bounding_box(), picture.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] + above["height"] < below["y"]

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.data import augmentation_pictures
 from ui.data.sample import choose_sample
-from ui.shared import cache, forms, page, takeover
+from ui.shared import cache, forms, html, page, takeover
 from ui.shared.choice import choose
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.data import datasets
@@ -61,7 +61,7 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
                 icon=":material/info:",
             )
             return
-        controls, pictures = st.columns([5, 12], gap="medium")
+        controls, pictures = html.beside(2.4)
         with controls:
             config = base.replace(**_choose_strengths(base), crop_size=st.session_state["aug_crop"])
             _show_buttons(about, base, config)

@@ -24,7 +24,7 @@ def show(about: DataSet, split: str, scheme: str) -> None:
     """Settings beside what they draw; only this runs again when one of them moves."""
     with page.guard():
         base = Shapes.from_name(about.name)
-        left, right = st.columns([5, 12], gap="medium")
+        left, right = html.beside(2.4)
         with left:
             entry = _choose_settings(base, key=f"gen-{about.name}")
         if entry.config is None:

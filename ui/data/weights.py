@@ -10,7 +10,7 @@ import streamlit as st
 from ui.data import weight_pictures
 from ui.data.sample import choose_sample
 from ui.data.weight_pictures import Formula, Labels, heaviest
-from ui.shared import cache, page, takeover
+from ui.shared import cache, html, page, takeover
 from ui.shared.uploads import STAYS, TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
@@ -52,7 +52,7 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
         labels = _choose_labels(about, split, names)
         if labels is None:
             return
-        controls, right = st.columns([5, 12], gap="medium")
+        controls, right = html.beside(2.4)
         with controls:
             formula, is_balanced = _choose_formula(labels.labels_HW)
         weights_HW, seconds = _make(labels.labels_HW, formula)

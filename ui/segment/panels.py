@@ -28,6 +28,7 @@ def show(result: Result, base: bytes, revision: str) -> None:
             [*views, "Table"],
             default=next(iter(views)),
             required=True,
+            wrap=True,
             key="result",
             bind="query-params",
             label_visibility="collapsed",

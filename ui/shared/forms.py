@@ -272,7 +272,7 @@ def draw(
     widget: Any
     if options and is_live:
         widget = st.segmented_control
-        own = {"options": options, "default": value, "required": True}
+        own = {"options": options, "default": value, "required": True, "wrap": True}
     elif options:
         index = options.index(value) if value in options else 0
         widget, own = st.selectbox, {"options": options, "index": index}

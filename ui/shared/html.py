@@ -5,6 +5,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+# The theme's colours that our own styles use. Streamlit gives them to components only.
+_COLOURS = {"primary-color": "primaryColor", "background-color": "backgroundColor",
+            "border-color": "borderColor"}  # fmt: skip
+
+# Streamlit tints the menu's link that the keyboard is on, hardly more than the background.
+_FOCUS = """:is([data-testid=stTopNavLink], [data-testid=stSidebarNavLink]):focus-visible {
+outline: 2px solid var(--st-primary-color); outline-offset: -2px; }"""
+
+# In a window so narrow that columns stand below each other, settings stay in view in a box that
+# scrolls by itself, with the picture that they change below it.
+_BESIDE = """<style>@media (max-width: 640px) {
+[data-testid=stColumn]:has(.st-key-settings) { position: sticky; top: 3.5rem; z-index: 2;
+  background: var(--st-background-color); border-bottom: 1px solid var(--st-border-color); }
+.st-key-settings { max-height: 34vh; overflow-y: auto; padding: 0.25rem 0.5rem 0.5rem 0.25rem; }
+}</style>"""
 
 # Numbers stand above a picture, which needs the room.
 _METRICS = "<style>.st-key-numbers [data-testid=stMetricValue] { font-size: 1.4rem; }</style>"
@@ -17,6 +34,23 @@ class Mark:
     colour: tuple[int, ...]  # red, green, blue
     text: str
     fill: str = "filled"  # or "striped", "hollow"
+
+
+def style_page() -> None:
+    """What our styles need on every page: the theme's colours, and to see where the keyboard is."""
+    lines = [
+        f"--st-{name}: light-dark("
+        f"{st.get_option(f'theme.light.{option}')}, {st.get_option(f'theme.dark.{option}')});"
+        for name, option in _COLOURS.items()
+    ]
+    st.html(f"<style>:root {{ {' '.join(lines)} }} {_FOCUS}</style>")
+
+
+def beside(width: float) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Places for settings and, so many times as wide, for the picture that they change at once."""
+    st.html(_BESIDE)
+    left, right = st.columns([1, width], gap="medium")
+    return left.container(key="settings"), right
 
 
 def shrink_numbers() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.shared import html
 from ui.shared.words import plain
 from unet_core.base import device, faults
 
@@ -85,6 +86,7 @@ def setup(title: str, explanation: str) -> None:
         # Without app.py Streamlit would show the bare file names as its menu, until a restart.
         navigate()
         st.rerun()
+    html.style_page()
     device.share_cores()
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
