@@ -24,18 +24,6 @@ if TYPE_CHECKING:  # it imports torch
 COUNT = 8
 CROPS = (64, 96, 128, 192, 256, 384, 512)
 FIRST_PRESET = "nuclei"
-# Where a slider ends, when what a config allows is far more than anybody needs.
-TOPS = {
-    "scale": 1.0,
-    "elastic": 15.0,
-    "elastic_sigma": 40.0,
-    "affine": 30.0,
-    "brightness": 0.6,
-    "contrast": 0.9,
-    "gamma": 2.0,
-    "noise": 0.3,
-    "multiplicative_noise": 0.5,
-}
 FROM_HELP = "Sets all switches and sliders as a training with this recipe has them."
 CROP_HELP = "Side of the piece that is cut out of the image, in pixels."
 NEW_HELP = "Another crop of the same image, and other random changes."
@@ -127,7 +115,7 @@ def is_strength(about: Field) -> bool:
 def top(about: Field) -> float:
     """Where the slider ends; never below what a recipe has."""
     known = [recipe.config.get(about.name) for recipe in presets.PRESETS.values()]
-    return float(max(TOPS.get(about.name, about.metadata["high"]), *known))
+    return float(max(about.metadata["top"] or about.metadata["high"], *known))
 
 
 def typical(about: Field) -> float:

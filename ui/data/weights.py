@@ -10,7 +10,7 @@ import streamlit as st
 from ui.data import weight_pictures
 from ui.data.sample import choose_sample
 from ui.data.weight_pictures import Formula, Labels, heaviest
-from ui.shared import cache, html, page, takeover
+from ui.shared import cache, forms, html, page, takeover
 from ui.shared.uploads import STAYS, TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
@@ -19,7 +19,6 @@ from unet_core.imaging import images, weight_map
 
 SOURCES = ("Sample", "Upload")
 LINES = ("Row", "Column", "Two points")
-W0_TOP, SIGMA_TOP = 50.0, 30.0
 REACH = 40  # pixels: half of a slanting line, at first
 
 EQUATION = r"w(x) = w_c(x) + w_0 \exp\left(-\frac{(d_1 + d_2)^2}{2\sigma^2}\right)"
@@ -118,28 +117,17 @@ def _upload() -> Labels | None:
 def _choose_formula(labels_HW: np.ndarray) -> tuple[Formula, bool]:
     st.latex(EQUATION)
     st.caption(ABOUT)
-    first = TrainConfig()
-    w0 = st.slider(
-        "Height w0",
-        0.0,
-        W0_TOP,
-        first.objective.w0,
-        0.5,
-        format="%g",
-        key="w0",
-        bind="query-params",
-        help="What a gap without any width would get on top.",
-    )
-    sigma = st.slider(
-        "Width σ (px)",
-        0.5,
-        SIGMA_TOP,
-        first.objective.sigma,
-        0.5,
-        format="%g",
-        key="sigma",
-        bind="query-params",
-        help="How wide a gap may be and still count more.",
+    w0, sigma = (
+        forms.draw(
+            TrainConfig,
+            name,
+            TrainConfig().get(name),
+            key=name,
+            is_live=True,
+            bind="query-params",
+            label=label,
+        )
+        for name, label in (("w0", "Height w0"), ("sigma", "Width σ (px)"))
     )
     is_balanced = st.toggle(
         "Balance the classes", key="balance", bind="query-params", help=BALANCE_HELP

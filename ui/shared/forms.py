@@ -17,42 +17,6 @@ from unet_core.base.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 
-# Of training: where the option's name alone, with spaces, would not be a word.
-LABELS = {
-    "val_images": "Validation images",
-    "low_percentile": "Dark percentile",
-    "high_percentile": "Bright percentile",
-    "crop_size": "Crop size (px)",
-    "patches": "Patches per image",
-    "patches_on_objects": "Only patches with an object",
-    "patch_flips": "Mirrored patches, too",
-    "widths": "Channels of each level",
-    "norm": "Normalisation layers",
-    "init": "First weights",
-    "balance": "Balance the classes",
-    "weight_map": "Weight map",
-    "weights_follow": "Weight map: moved along",
-    "w0": "Weight map: height w0",
-    "sigma": "Weight map: width σ (px)",
-    "lr": "Learning rate",
-    "schedule": "Learning-rate schedule",
-    "schedule_epochs": "Epochs the schedule plans for",
-    "warmup": "Warm-up steps",
-    "accumulate": "Batches per step",
-    "patience": "Patience (epochs)",
-    "steps_per_epoch": "Steps per epoch",
-    "ema": "Weight averaging (EMA)",
-    "watch": "Best epoch by",
-    "flip": "Mirror",
-    "rotate90": "Quarter turns",
-    "geometry": "Geometric changes",
-    "augment_probability": "Probability of the others",
-    "rotate": "Rotate (degrees)",
-    "elastic": "Elastic bending (px)",
-    "elastic_sigma": "Elastic smoothness (px)",
-    "affine": "Moved corners (px)",
-}
-
 
 @dataclass(frozen=True)
 class Entry(Generic[S]):
@@ -73,7 +37,7 @@ class Entry(Generic[S]):
 def label(kind: type[Settings], name: str) -> str:
     """The words that stand over an option's field, with its unit."""
     about = kind.options()[name].metadata
-    words = about["label"] or LABELS.get(name, name.replace("_", " ").capitalize())
+    words = about["label"] or name.replace("_", " ").capitalize()
     return f"{words} ({about['unit']})" if about["unit"] else words
 
 
@@ -302,7 +266,7 @@ def _slider(about: Field, value: Any, key: str, *, whole: bool) -> dict[str, Any
     known = [usual or high, *ends]
     with contextlib.suppress(TypeError, ValueError):
         known.append(float(st.session_state.get(key, st.query_params.get(key))))
-    end = min(max(known), high)
+    end = max(known) if high is None else min(max(known), high)
     one = int if whole else float
     size = 1 if whole else about.metadata["step"] or slider_step(end)
     return {

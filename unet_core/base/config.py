@@ -73,7 +73,11 @@ class Images(Settings):
         group="Data",
     )
     val_images: int = option(
-        0, "Validate on this many images only, evenly chosen; 0 means all.", group="Data", low=0
+        0,
+        "Validate on this many images only, evenly chosen; 0 means all.",
+        group="Data",
+        low=0,
+        label="Validation images",
     )
     normalisation: str = option(
         "percentile",
@@ -83,10 +87,20 @@ class Images(Settings):
         choices=("percentile", "dataset"),
     )
     low_percentile: float = option(
-        1.0, "The percentile that becomes 0.", group="Data", low=0.0, high=49.0
+        1.0,
+        "The percentile that becomes 0.",
+        group="Data",
+        low=0.0,
+        high=49.0,
+        label="Dark percentile",
     )
     high_percentile: float = option(
-        99.8, "The percentile that becomes 1.", group="Data", low=51.0, high=100.0
+        99.8,
+        "The percentile that becomes 1.",
+        group="Data",
+        low=51.0,
+        high=100.0,
+        label="Bright percentile",
     )
     crop_size: int = option(
         256,
@@ -95,6 +109,7 @@ class Images(Settings):
         group="Data",
         low=32,
         high=2048,
+        unit="px",
     )
     crops: str = option(
         "random",
@@ -104,15 +119,24 @@ class Images(Settings):
         choices=("random", "on-objects", "centred", "patches"),
     )
     patches: int = option(
-        20, "Patches cut from each image, with crops patches.", group="Data", low=1, high=10_000
+        20,
+        "Patches cut from each image, with crops patches.",
+        group="Data",
+        low=1,
+        high=10_000,
+        label="Patches per image",
     )
     patches_on_objects: bool = option(
-        True, "Keep only patches that hold something else than background.", group="Data"
+        True,
+        "Keep only patches that hold something else than background.",
+        group="Data",
+        label="Only patches with an object",
     )
     patch_flips: bool = option(
         True,
         "Add each patch mirrored left-right, up-down and both: four times as many.",
         group="Data",
+        label="Mirrored patches, too",
     )
     seed: int = option(
         0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
@@ -129,6 +153,7 @@ class Network(Settings):
         group="Network",
         low=1,
         high=4096,
+        label="Channels of each level",
     )
     padding: str = option(
         "same",
@@ -143,6 +168,7 @@ class Network(Settings):
         "step, group within each image (for small batches).",
         group="Network",
         choices=("batch", "group", "none"),
+        label="Normalisation layers",
     )
     init: str = option(
         "he",
@@ -150,6 +176,7 @@ class Network(Settings):
         "paper asks; pytorch is that library's usual, smaller start.",
         group="Network",
         choices=("he", "pytorch"),
+        label="First weights",
     )
 
     def check(self) -> None:
@@ -196,20 +223,38 @@ class Objective(Settings):
         "Weight pixels between close objects more (Ronneberger et al. 2015).",
         group="Loss",
     )
-    w0: float = option(10.0, "Height of the weight map between objects.", group="Loss", low=0.0)
+    w0: float = option(
+        10.0,
+        "Height of the weight map between objects.",
+        group="Loss",
+        low=0.0,
+        label="Weight map: height w0",
+        top=50.0,
+        step=0.5,
+    )
     sigma: float = option(
-        5.0, "Width of the weight map, in pixels.", group="Loss", low=0.5, high=100.0
+        5.0,
+        "Width of the weight map, in pixels.",
+        group="Loss",
+        low=0.5,
+        high=100.0,
+        label="Weight map: width σ",
+        unit="px",
+        top=30.0,
+        step=0.5,
     )
     weights_follow: bool = option(
         False,
         "Make the weight map once and change it with the image, which is quicker; otherwise it is "
         "made anew from the changed labels, which is exact.",
         group="Loss",
+        label="Weight map: moved along",
     )
     balance: bool = option(
         False,
         "Weigh pixels of rare classes more: by one over their share of the training pixels.",
         group="Loss",
+        label="Balance the classes",
     )
 
     def check(self) -> None:
@@ -259,8 +304,16 @@ class Optimisation(Settings):
         "How weights follow the gradient.",
         group="Training",
         choices=("adam", "adamw", "sgd"),
+        label="Optimiser",
     )
-    lr: float = option(1e-3, "Learning rate: the step size.", group="Training", low=1e-8, high=10.0)
+    lr: float = option(
+        1e-3,
+        "Learning rate: the step size.",
+        group="Training",
+        low=1e-8,
+        high=10.0,
+        label="Learning rate",
+    )
     momentum: float = option(
         0.9, "Momentum of SGD; the others ignore it.", group="Training", low=0.0, high=0.9999
     )
@@ -273,6 +326,7 @@ class Optimisation(Settings):
         "or linear to zero in the second half.",
         group="Training",
         choices=("constant", "cosine", "poly", "second-half"),
+        label="Learning-rate schedule",
     )
     schedule_epochs: int = option(
         0,
@@ -280,9 +334,14 @@ class Optimisation(Settings):
         group="Training",
         low=0,
         high=100_000,
+        label="Epochs the schedule plans for",
     )
     warmup: int = option(
-        0, "Raise the learning rate linearly over the first steps.", group="Training", low=0
+        0,
+        "Raise the learning rate linearly over the first steps.",
+        group="Training",
+        low=0,
+        label="Warm-up steps",
     )
     batch_size: int = option(
         8, "Crops that the network sees at once.", group="Training", low=1, high=1024
@@ -293,6 +352,7 @@ class Optimisation(Settings):
         group="Training",
         low=1,
         high=1024,
+        label="Batches per step",
     )
     epochs: int = option(
         20, "Rounds over the training images.", group="Training", low=1, high=100_000
@@ -306,6 +366,7 @@ class Optimisation(Settings):
         group="Training",
         low=0.0,
         high=0.99999,
+        label="Weight averaging (EMA)",
     )
     patience: int = option(
         0,
@@ -313,12 +374,14 @@ class Optimisation(Settings):
         "validation images.",
         group="Training",
         low=0,
+        unit="epochs",
     )
     watch: str = option(
         "val_loss",
         "What decides the best epoch.",
         group="Training",
         choices=("val_loss", "val_dice"),
+        label="Best epoch by",
     )
     precision: str = option(
         "auto",
@@ -352,6 +415,7 @@ class Augmentation(Settings):
         "a mirroring, transposition, a quarter turn, or shift, zoom and rotation together.",
         group="Augmentation",
         choices=("all", "one"),
+        label="Geometric changes",
     )
     augment_probability: float = option(
         1.0,
@@ -360,12 +424,28 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=1.0,
+        label="Probability of the others",
     )
-    flip: bool = option(True, "Mirror left-right and up-down.", group="Augmentation")
+    flip: bool = option(
+        True,
+        "Mirror left-right and up-down.",
+        group="Augmentation",
+        label="Mirror",
+    )
     transpose: bool = option(True, "Swap rows and columns.", group="Augmentation")
-    rotate90: bool = option(True, "Turn by multiples of 90 degrees.", group="Augmentation")
+    rotate90: bool = option(
+        True,
+        "Turn by multiples of 90 degrees.",
+        group="Augmentation",
+        label="Quarter turns",
+    )
     rotate: float = option(
-        0.0, "Turn by up to this many degrees.", group="Augmentation", low=0.0, high=180.0
+        0.0,
+        "Turn by up to this many degrees.",
+        group="Augmentation",
+        low=0.0,
+        high=180.0,
+        unit="degrees",
     )
     shift: float = option(
         0.0, "Shift by up to this share of the side.", group="Augmentation", low=0.0, high=0.5
@@ -376,6 +456,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=2.0,
+        top=1.0,
     )
     elastic: float = option(
         0.0,
@@ -383,6 +464,9 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=50.0,
+        label="Elastic bending",
+        unit="px",
+        top=15.0,
     )
     elastic_sigma: float = option(
         10.0,
@@ -390,6 +474,9 @@ class Augmentation(Settings):
         group="Augmentation",
         low=2.0,
         high=100.0,
+        label="Elastic smoothness",
+        unit="px",
+        top=40.0,
     )
     affine: float = option(
         0.0,
@@ -397,6 +484,9 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=100.0,
+        label="Moved corners",
+        unit="px",
+        top=30.0,
     )
     brightness: float = option(
         0.0,
@@ -404,6 +494,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=1.0,
+        top=0.6,
     )
     contrast: float = option(
         0.0,
@@ -411,6 +502,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=0.95,
+        top=0.9,
     )
     gamma: float = option(
         0.0,
@@ -418,6 +510,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=3.0,
+        top=2.0,
     )
     noise: float = option(
         0.0,
@@ -425,6 +518,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=1.0,
+        top=0.3,
     )
     multiplicative_noise: float = option(
         0.0,
@@ -432,6 +526,7 @@ class Augmentation(Settings):
         group="Augmentation",
         low=0.0,
         high=0.95,
+        top=0.5,
     )
 
 

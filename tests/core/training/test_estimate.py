@@ -77,7 +77,7 @@ def test_the_largest_validation_image_counts_for_the_memory(
 ) -> None:
     """Predicting 4096 x 4096 pixels with 32 features holds five maps of them: 10.7 GB."""
     load, large_HW = datasets.load, np.zeros((4096, 4096), np.uint8)
-    largest = datasets.sample_names(CONFIG.data, "val")[-1]
+    largest = datasets.sample_names(CONFIG.images.data, "val")[-1]
 
     def with_a_large_one(data: str, split: str, name: str) -> datasets.Sample:
         found = load(data, split, name)
