@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui.data import augmentation, download, generator, sample, statistics, weights
-from ui.shared import cache, page
-from ui.shared.choice import choose, set_names, tell_empty
-from ui.shared.words import plain
+from ui.shared import cache, glossary, page
+from ui.shared.choice import choose, choose_set, set_names, tell_empty
+from ui.shared.words import plain, sample_title
 from unet_core.data import datasets, shapes
 from unet_core.data.catalogue import DataSet
 
@@ -39,7 +39,6 @@ SPLIT_HELP = (
     "train: the network learns from these. val: they choose the best epoch and the thresholds. "
     "test: only for the final score."
 )
-SCHEME_HELP = "How the validation images are taken from the training images."
 
 # As many columns as fit. The whole card answers to a click and to the keyboard, not only its name.
 CARDS = f"""<style>
@@ -63,9 +62,9 @@ def start_over() -> None:
         st.session_state.pop(key, None)
 
 
-def choose_set() -> DataSet:
+def choose_data() -> DataSet:
     names = set_names(list(datasets.NAMES), "set")
-    return datasets.info(choose("Data set", names, "set", width=200, on_change=start_over))
+    return datasets.info(choose_set(names, width=250, on_change=start_over))
 
 
 def choose_split(about: DataSet) -> tuple[str, str]:
@@ -76,7 +75,7 @@ def choose_split(about: DataSet) -> tuple[str, str]:
     if len(about.schemes) > 1:
         schemes = [scheme, *(one for one in about.schemes if one != scheme)]
         scheme = choose(
-            "Scheme", schemes, "scheme", width=160, help=SCHEME_HELP, on_change=start_over
+            "Scheme", schemes, "scheme", width=160, help=glossary.SCHEME, on_change=start_over
         )
     return split, scheme
 
@@ -102,11 +101,12 @@ def show_overview(about: DataSet, split: str, names: list[str]) -> None:
             st.caption(f"{first + 1} to {last} of {len(names)} images", width="content")
     st.html(CARDS)
     with st.container(key="grid"):
-        for index, sample in enumerate(names[(number - 1) * PER_PAGE : number * PER_PAGE]):
-            show_card(about, split, sample, index)
+        first = (number - 1) * PER_PAGE
+        for index, sample in enumerate(names[first : first + PER_PAGE]):
+            show_card(about, split, sample, index, sample_title(sample, first + index + 1))
 
 
-def show_card(about: DataSet, split: str, sample: str, index: int) -> None:
+def show_card(about: DataSet, split: str, sample: str, index: int, title: str) -> None:
     with st.container(gap=None, key=f"card-{index}", horizontal_alignment="center"):
         try:
             picture = cache.thumbnail(about.name, split, sample, side=SIDE)
@@ -114,7 +114,7 @@ def show_card(about: DataSet, split: str, sample: str, index: int) -> None:
             st.markdown(":material/broken_image: cannot be read", width="content")
         else:
             st.image(picture, width="stretch", alt="")
-        short = sample if len(sample) <= 20 else f"{sample[:12]}…"
+        short = title if len(title) <= 20 else f"{title[:12]}…"
         st.button(
             plain(short), key=f"open-{index}", type="tertiary", on_click=open_sample, args=(sample,)
         )
@@ -153,7 +153,7 @@ page.setup("Data", EXPLANATION)
 with page.guard():
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with row:
-        about = choose_set()
+        about = choose_data()
     if not datasets.is_available(about.name):
         st.markdown(f"**{plain(about.title)}.** {about.sentence}")
         download.show(about)

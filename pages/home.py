@@ -105,7 +105,7 @@ def describe_model(name: str) -> str:
     config = cache.model_config(name)
     text = f"Trained on {plain(datasets.info(config.train.images.data).title)}."
     if config.diameter:
-        text += f" Typical object: {config.diameter:.0f} pixels across."
+        text += f" Typical object: {config.diameter:.0f} px across."
     return text
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui.data.download import TICK_SECONDS
-from ui.shared import background, cache, charts
+from ui.shared import background, cache, charts, columns
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.statistics import Facts, Statistics, meaning, summary
@@ -34,20 +34,20 @@ class Measure:
 
 MEASURES = (
     Measure("Objects per image", "images", "objects", "objects"),
-    Measure("Area", "objects", "area", "square pixels", is_log=True),
-    Measure("Equivalent diameter", "objects", "equivalent_diameter_area", "pixels"),
+    Measure("Area", "objects", "area", "px²", is_log=True),
+    Measure("Equivalent diameter", "objects", "equivalent_diameter_area", "px"),
     Measure(
         "Distance to the nearest neighbour",
         "objects",
         "nearest_neighbour_distance",
-        "pixels between centres",
+        "px between centres",
     ),
     Measure("Eccentricity", "objects", "eccentricity", "0 is a circle, near 1 a line"),
     Measure("Solidity", "objects", "solidity", "area / area of the convex hull"),
     Measure("Mean intensity of objects", "objects", "intensity_mean", "grey value", key="contrast"),
     Measure("Mean intensity of images", "images", "intensity_mean", "grey value"),
     Measure("Objects that touch", "images", "touching", "share of an image's objects"),
-    Measure("Smallest object", "images", "smallest_area", "square pixels", is_log=True),
+    Measure("Smallest object", "images", "smallest_area", "px²", is_log=True),
     Measure("Foreground", "images", "foreground", "share of an image's pixels"),
 )
 
@@ -167,10 +167,10 @@ def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
         "Images without objects": lambda one: f"{one.empty_images:,}",
         "Objects": lambda one: f"{one.objects:,}",
         "Objects per image, median": lambda one: f"{one.objects_per_image:.0f}",
-        "Smallest object": lambda one: _pixels(one.smallest_area),
-        "Median object": lambda one: _pixels(one.median_area),
-        "Largest object": lambda one: _pixels(one.largest_area),
-        "Typical diameter": lambda one: _pixels(one.diameter),
+        "Smallest object": lambda one: _amount(one.smallest_area, "px²"),
+        "Median object": lambda one: _amount(one.median_area, "px²"),
+        "Largest object": lambda one: _amount(one.largest_area, "px²"),
+        "Typical diameter": lambda one: _amount(one.diameter, "px"),
         "Objects that touch": lambda one: _share(one.touching),
         "Foreground": lambda one: _share(one.foreground),
     }
@@ -179,8 +179,8 @@ def at_a_glance(facts: dict[str, Facts]) -> pd.DataFrame:
     )
 
 
-def _pixels(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:,.1f}".removesuffix(".0") + " px"
+def _amount(value: float, unit: str) -> str:
+    return "–" if math.isnan(value) else f"{value:,.1f}".removesuffix(".0") + f" {unit}"
 
 
 def _share(value: float) -> str:
@@ -218,5 +218,5 @@ def show_table(name: str, what: str, table: pd.DataFrame) -> None:
         height=560,
         hide_index=True,
         lazy=True,
-        column_config={"image": st.column_config.TextColumn(width="small")},
+        column_config=columns.config(table),
     )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ui.evaluate import jobs, more, sentences
-from ui.shared import cache, models, page
-from ui.shared.choice import asked_for, choose, tell_empty
-from ui.shared.words import many, plain
+from ui.shared import cache, glossary, models, page
+from ui.shared.choice import asked_for, choose, choose_set, tell_empty
+from ui.shared.words import many, plain, set_title
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.scoring import landscape, matching
@@ -67,7 +67,7 @@ def choose_what(key: str) -> Choice | None:
         config = cache.model_config(model)
         own_set = config.train.images.data  # its name may carry settings
         sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
-        data = choose("Data set", sets, "set", default=own_set, width=190)
+        data = choose_set(sets, default=own_set, width=250)
     if not sentences.is_here(data):
         _say_how_to_get(data)
         return None
@@ -81,7 +81,7 @@ def choose_what(key: str) -> Choice | None:
             list(about.schemes),
             "scheme",
             default=datasets.resolve_scheme(data, default),
-            help="How the validation images were taken from the training images.",
+            help=glossary.SCHEME,
             width=150,
         )
     images = len(datasets.sample_names(data, split, scheme=scheme))
@@ -170,7 +170,8 @@ def _start_button(
             disabled=not (is_possible and chosen.images),
         )
         count = many(chosen.images, "image")
-        st.caption(f"{count} of {plain(chosen.data)} {chosen.split}, scheme {chosen.scheme}")
+        where = f"{plain(set_title(chosen.data))}, {chosen.split}, scheme {chosen.scheme}"
+        st.caption(f"{count} of {where}")
     if clicked:
         st.session_state[f"_used-{kind}-token"] = token
         jobs.start(kind, words, title=title, token=token)
@@ -204,7 +205,7 @@ def _finish_tune(chosen: Choice) -> None:
             [f"{value:.2f}" for value in matching.IOUS],
             "hit",
             width=130,
-            help="The overlap from which a found and a true object count as the same.",
+            help=glossary.HIT,
         )
         flips = st.toggle("Average over flips and rotations", key="flips", bind="query-params")
     on_test, is_possible = _ask_about_test(chosen)

@@ -58,6 +58,10 @@ def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) 
     facts = {key: label for key, label in FACTS.items() if key in table}
     columns = {"name": "Image"} | known | facts
     shown = table[list(columns)].rename(columns=columns)
+    numbers = _numbers(document)
+    titles = [words.sample_title(name, numbers.get(name, 0)) for name in table["name"]]
+    if numbers and titles != list(table["name"]):  # bare hashes
+        shown["Image"], shown["Name"] = titles, table["name"]
     can_open = _can_open(document)
     if can_open:
         shown.insert(0, "Open", "Open")
@@ -88,6 +92,17 @@ def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) 
     )
     if can_open and (name := st.session_state.pop(GO, None)):
         st.switch_page(page.named("segment"), query_params=query(document, name))
+
+
+def _numbers(document: Document) -> dict[str, int]:
+    """The place of each image in its split, from 1; empty where the set is not here."""
+    try:
+        names = datasets.sample_names(
+            document["data"], document["split"], scheme=document["scheme"]
+        )
+    except ValueError:
+        return {}
+    return {name: number for number, name in enumerate(names, start=1)}
 
 
 def _remember_row(order: tuple[str, ...]) -> None:

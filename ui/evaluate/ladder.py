@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui.evaluate import charts
 from ui.evaluate.sentences import MEASURES
+from ui.shared import glossary
 from ui.shared.words import number
 from unet_core.scoring import matching
 
@@ -50,7 +51,12 @@ def show(document: Document) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         labels = {MEASURES[key]: key for key in ("f1", "ap", "pq")}
         label = st.segmented_control(
-            "Score", list(labels), default="F1", required=True, key="ladder-score"
+            "Score",
+            list(labels),
+            default="F1",
+            required=True,
+            key="ladder-score",
+            help=glossary.explain(labels),
         )
         iou = st.select_slider(
             "A hit from IoU",
@@ -58,6 +64,7 @@ def show(document: Document) -> None:
             format_func=lambda value: f"{value:.2f}",
             key="ladder-iou",
             width=300,
+            help=glossary.HIT,
         )
     metric = labels[str(label)]
     left, right = st.columns([3, 2], gap="large")

@@ -7,13 +7,14 @@ import streamlit as st
 
 from ui.evaluate import charts, sentences
 from ui.evaluate.sentences import AVERAGES
+from ui.shared import glossary
 from ui.shared.words import number
 from unet_core.scoring import published
 
 Document = dict[str, Any]
 
 SCORES = {
-    "dice": ("Dice", "2 x overlap / (predicted + true pixels), of the foreground."),
+    "dice": ("Dice", glossary.DICE),
     "iou": ("IoU", "Overlap / pixels in either, of the foreground."),
     "mean_iou": ("Mean IoU", "The IoU of every class, background too, and the mean of these."),
     "accuracy": ("Accuracy", "Share of pixels with the right class. Easy where one class rules."),

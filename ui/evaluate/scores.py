@@ -7,6 +7,7 @@ import streamlit as st
 
 from ui.evaluate import charts, sentences
 from ui.evaluate.sentences import AVERAGES, MEASURES
+from ui.shared import glossary
 from ui.shared.words import number
 from unet_core.scoring import published
 from unet_core.scoring.published import Published
@@ -53,9 +54,7 @@ def _choose_measure() -> str:
         required=True,
         key="over",
         bind="query-params",
-        help="AP = TP / (TP + FP + FN). F1 = 2 TP / (2 TP + FP + FN). PQ is F1 times the mean IoU "
-        "of the hits. Precision is the share of found objects that are right, recall the share of "
-        "true objects that were found.",
+        help=glossary.explain(names),
     )
     return names[str(chosen)]
 
@@ -77,7 +76,7 @@ def _show_figures(document: Document) -> None:
         for key in ("f1", "ap", "pq"):
             for kind, row in zip(KINDS, (pooled, by_image), strict=True):
                 label = f"{MEASURES[key]} {AVERAGES[kind]}"
-                st.metric(label, number(row[key]), width="content")
+                st.metric(label, number(row[key]), help=glossary.SCORES[key], width="content")
     scored = by_image["n_scored"]
     text = sentences.formula(pooled)
     if scored < document["images"]:

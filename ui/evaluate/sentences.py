@@ -174,7 +174,7 @@ def _describe(thresholds: dict[str, Any]) -> str:
     if thresholds["method"] == "watershed":
         text += f", markers {thresholds['marker_threshold']:g}"
         text += f", boundary weight {thresholds['boundary_weight']:g}"
-    return text + f", from {thresholds['min_size']} px"
+    return text + f", from {thresholds['min_size']} px²"
 
 
 def plateau(document: dict[str, Any]) -> str:
@@ -218,7 +218,7 @@ def gain(document: dict[str, Any]) -> str:
 
 
 def _second(document: dict[str, Any]) -> str:
-    return {"marker_threshold": "markers", "min_size": "minimum size"}[document["second"]]
+    return {"marker_threshold": "markers", "min_size": "minimum area"}[document["second"]]
 
 
 def _span(values: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.model.start import MODEL
 from ui.shared import cache, models, page, pictures, viewer
-from ui.shared.choice import asked_for, choose, set_names
+from ui.shared.choice import asked_for, choose, choose_set, set_names
 from ui.shared.uploads import IMAGE_HELP, IMAGE_TYPES, STAYS, choose_plane
 from unet_core.data import datasets
 from unet_core.imaging import images
@@ -65,7 +65,7 @@ def show() -> None:
 def _choose_sample(row: st.delta_generator.DeltaGenerator, own: str) -> Shown:
     with row:
         sets = set_names(datasets.available(), "set")
-        name = choose("Data set", sets, "set", default=own, width=180)
+        name = choose_set(sets, default=own, width=230)
         splits = list(datasets.info(name).splits)
         split = choose("Split", splits, "split", default="val", width=110)
         names = datasets.sample_names(name, split)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.model.start import MODEL
 from ui.shared import cache, models, page, pictures, viewer
-from ui.shared.choice import asked_for, choose, set_names
+from ui.shared.choice import asked_for, choose, choose_set, set_names
 from unet_core.data import datasets
 from unet_core.imaging import images
 
@@ -46,7 +46,7 @@ def show() -> None:
             ]
             first = models.default_for(asked_for("set"), models.trained_on(names))
             own = cache.model_config(drawn if drawn in names else first).train.images.data
-            data = choose("Data set", sets, "set", default=own, width=180)
+            data = choose_set(sets, default=own, width=230)
             splits = [one for one in datasets.info(data).splits if one != "unlabelled"]
             split = choose("Split", splits, "split", default="val", width=110)
             samples = datasets.sample_names(data, split)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.shared import forms
+from ui.shared import forms, glossary
 from ui.shared.models import Model
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
@@ -40,8 +40,7 @@ def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
         key="iou",
         bind="query-params",
         disabled=not has_truth,
-        help="IoU is the overlap of a found and a true object, divided by their area together. "
-        "From this value on, the two count as the same object.",
+        help=glossary.HIT,
     )
     st.caption(plain(describe(model.config)))
     return options, iou

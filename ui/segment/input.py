@@ -11,7 +11,7 @@ import streamlit as st
 from ui.shared import cache, choice, models, page
 from ui.shared.cache import Treatment
 from ui.shared.choice import choose as choose_one
-from ui.shared.choice import set_names, show_steps
+from ui.shared.choice import choose_set, set_names, show_steps
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen, choose_upload
 from unet_core.data import datasets
@@ -53,7 +53,7 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
 
 def _choose_sample() -> Chosen:
     sets = set_names(datasets.available(), "set")
-    name = choose_one("Data set", sets, "set", width=170)
+    name = choose_set(sets, width=220)
     splits = list(datasets.info(name).splits)
     split = choose_one("Split", splits, "split", default="test", width=130)
     names = datasets.sample_names(name, split)

@@ -6,7 +6,7 @@ import streamlit as st
 from ui.segment import classes
 from ui.segment.look import Look, choose_look
 from ui.segment.result import Result
-from ui.shared import html, pictures, viewer
+from ui.shared import columns, html, pictures, viewer
 from ui.shared.viewer import Panel
 from ui.shared.words import many
 from unet_core.base.config import Segmentation
@@ -151,8 +151,8 @@ def _result_panel(result: Result, base: bytes, step: int) -> Panel:
     if options.drop_border:
         rules.append("objects at the border are dropped")
     if options.min_size:
-        rules.append(f"so are those below {options.min_size} pixels" if options.drop_border
-                     else f"objects below {options.min_size} pixels are dropped")  # fmt: skip
+        rules.append(f"so are those below {options.min_size} px²" if options.drop_border
+                     else f"objects below {options.min_size} px² are dropped")  # fmt: skip
     sentence = many(len(result.objects.label_N), "object")
     sentence += f"; {', '.join(rules)}." if rules else "."
     layers = (base, _layer(result.labels_HW, overlay.shades(overlay.OBJECTS, opacity=0.5)))
@@ -183,10 +183,6 @@ def show_table(result: Result) -> None:
     """A row for each object."""
     chosen = result.chosen
     table = measure(result.labels_HW, chosen.pixels_HW, pixel_size_um=chosen.pixel_size_um)
-    st.dataframe(table, hide_index=True, height=520)
-    units = (
-        "pixels and micrometres."
-        if chosen.pixel_size_um
-        else "pixels: the file does not say how large a pixel is."
-    )
-    st.caption(f"One row for each object, as in the download; sizes in {units}")
+    st.dataframe(table, hide_index=True, height=520, column_config=columns.config(table))
+    unknown = "" if chosen.pixel_size_um else " The file does not say how large a pixel is."
+    st.caption(f"One row for each object, as in the download.{unknown}")

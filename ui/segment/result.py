@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui.shared import charts, pictures
+from ui.shared import charts, glossary, pictures
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
 from ui.shared.words import many, number
@@ -17,6 +17,8 @@ from unet_core.data import datasets
 from unet_core.predict import export
 from unet_core.predict.recipe import is_marked
 from unet_core.scoring import matching
+
+SCORES = {"f1": "F1", "precision": "Precision", "recall": "Recall", "ap": "AP", "pq": "PQ"}
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,9 @@ def show_numbers(result: Result) -> None:
             return
         count = result.count
         st.metric("Objects in truth", f"{count.n_true:,}", width="content")
-        for name, value, help in (
-            ("F1", count.f1, "2 TP / (2 TP + FP + FN): the usual single number."),
-            ("Precision", count.precision, "Share of the found objects that are right."),
-            ("Recall", count.recall, "Share of the true objects that were found."),
-            ("AP", count.ap, "TP / (TP + FP + FN), as the Data Science Bowl counts."),
-            ("PQ", count.pq, "Panoptic quality: F1 times the mean IoU of the hits."),
-        ):
-            st.metric(name, number(value), help=help, width="content")
+        for name, label in SCORES.items():
+            value = number(getattr(count, name))
+            st.metric(label, value, help=glossary.SCORES[name], width="content")
     st.markdown(formula(count, result.iou))
 
 

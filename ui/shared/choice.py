@@ -6,7 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
-from ui.shared.words import plain
+from ui.shared.words import plain, set_title
 from unet_core.data import datasets
 
 NO_WINDOW = "no"
@@ -51,6 +51,35 @@ def take_over_link(old: str, new: str) -> None:
         del st.query_params[old]
 
 
+def choose_set(
+    names: list[str],
+    *,
+    default: str | None = None,
+    width: int,
+    on_change: Callable[[], None] | None = None,
+) -> str:
+    """One of the data sets, shown by its title; the address keeps its name, as commands do.
+
+    Not bound to the address, which would then hold the title.
+    """
+    default = default if default in names else names[0]
+    replace_unknown("Data set", names, "set", default=default)
+    if "set" not in st.session_state and st.query_params.get("set") in names:
+        st.session_state["set"] = st.query_params["set"]
+    chosen = st.selectbox(
+        "Data set",
+        names,
+        index=names.index(default),
+        key="set",
+        format_func=set_title,
+        width=width,
+        on_change=on_change,
+    )
+    if st.query_params.get("set", default) != chosen:
+        st.query_params["set"] = chosen
+    return chosen
+
+
 def replace_unknown(
     label: str, options: list[str], key: str, *, default: str | None, is_quiet: bool = False
 ) -> None:
@@ -85,18 +114,21 @@ def tell_empty(split: str, scheme: str) -> None:
 
 
 def show_steps(names: list[str], sample: str) -> None:
-    """Buttons to the sample before and the one behind, for the choice with the key "sample"."""
+    """Buttons to the sample before and the one behind, for the choice with the key "sample", and
+    which of them it is: a name is often nothing but a hash.
+    """
     at = names.index(sample)
     for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
         st.button(
             "",
             icon=f":material/{icon}:",
-            help=f"{words} image ({at + 1} of {len(names)} is shown)",
+            help=f"{words} image",
             key=f"go{step}",
             disabled=not 0 <= at + step < len(names),
             on_click=_go_to,
             args=(names[(at + step) % len(names)],),
         )
+    st.caption(f"image {at + 1} of {len(names)}", width="content")
 
 
 def _go_to(sample: str) -> None:

@@ -161,4 +161,4 @@ def read_truth(
 
 
 def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]} × {shape[0]} pixels"
+    return f"{shape[0]} × {shape[1]} pixels (rows × columns)"

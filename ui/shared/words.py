@@ -70,6 +70,11 @@ def span(low: float, high: float) -> str:
     return f"{first:g} to {last:g} {unit}" if first else f"up to {last:g} {unit}"
 
 
+def sample_title(name: str, number: int) -> str:
+    """What a sample is called: `image 3` where its name is nothing but a hash."""
+    return f"image {number}" if re.fullmatch(r"[0-9a-f]{16,}", name) else name
+
+
 def set_title(name: str) -> str:
     """What a data set is called in text and lists; its bare name when it is not known here."""
     with contextlib.suppress(ValueError):

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shared import page, states, words
+from ui.shared import glossary, page, states, words
 from ui.train import curves, state
 from unet_core.runs import runs
 from unet_core.runs.runs import Run
@@ -15,6 +15,7 @@ TICK_SECONDS = 1.0
 PICTURES = 4  # the fixed validation images
 LOG_LINES = 40  # of its end, where the news is
 BEST = "Of the best epoch so far, whose weights are kept."
+ABOUT = {"Validation Dice": f"{glossary.DICE} {BEST}", "Validation loss": BEST}
 ABOUT_DICE = (
     "**Training**: the epoch's augmented crops, while the network changes. **Validation**: all "
     "pixels of the whole images, after it. Both count pixels above one half; **soft** takes the "
@@ -182,7 +183,7 @@ def _show_numbers(status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) ->
         "Time left": words.duration(status.seconds_left if status.is_alive else None),
     }
     for place, (name, text) in zip(st.columns(len(texts)), texts.items(), strict=True):
-        place.metric(name, text, help=BEST if name.startswith("Validation") else None)
+        place.metric(name, text, help=ABOUT.get(name))
 
 
 def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:

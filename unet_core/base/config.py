@@ -30,7 +30,8 @@ class Segmentation(Settings):
     )
     marker_threshold: float = option(
         0.5,
-        "Objects start as regions where foreground - weight x boundary is above this. "
+        "Each object grows from a marker: a region where foreground - weight x boundary is above "
+        "this. "
         "Higher separates more, and loses weak objects.",
         low=-1.0,
         high=1.0,
@@ -45,7 +46,7 @@ class Segmentation(Settings):
     )
     min_size: int = option(
         0,
-        "Objects with fewer pixels than this are dropped.",
+        "Objects smaller than this are dropped.",
         low=0,
         high=1_000_000,
         label="Minimum area",

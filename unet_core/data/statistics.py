@@ -302,7 +302,7 @@ def _meaning_of_objects(facts: Facts) -> dict[str, str]:
     return {
         "contrast": f"Objects are typically {facts.contrast:.1f} times as bright as their whole "
         f"image, the faintest twentieth at most {facts.faint:.1f} times: {faint}",
-        "area": f"Areas go from {facts.smallest_area:.0f} to {facts.largest_area:.0f} px, half of "
+        "area": f"Areas go from {facts.smallest_area:.0f} to {facts.largest_area:.0f} px², half of "
         f"them under {facts.median_area:.0f}: large objects fill most foreground pixels, so "
         "small ones hardly count in a loss per pixel.",
         "equivalent_diameter_area": f"The typical object is {facts.diameter:.0f} px across (90 % "
@@ -314,8 +314,8 @@ def _meaning_of_objects(facts: Facts) -> dict[str, str]:
         "watershed tends to cut them in two, so tune the marker threshold on them.",
         "nearest_neighbour_distance": near,
         "touching": f"{_percent(facts.touching)} of the objects touch another: {touch}",
-        "smallest_area": f"The smallest object has {facts.smallest_area:.0f} px: a minimum size of "
-        f"{facts.smallest_area:.0f} px drops specks without losing objects of this kind.",
+        "smallest_area": f"The smallest object has {facts.smallest_area:.0f} px²: a minimum area "
+        f"of {facts.smallest_area:.0f} px² drops specks without losing objects of this kind.",
     }
 
 

@@ -88,7 +88,7 @@ def test_a_set_that_was_made_is_looked_at_in_all_tabs_and_offered_again() -> Non
     app.selectbox(key="set").set_value("synthetic-nuclei").run()
     assert not app.exception
     assert "Generator" not in [tab.label for tab in app.tabs]
-    assert "synthetic-shapes:seed=7" in app.selectbox(key="set").options
+    assert "Synthetic lines and ellipses (seed=7)" in app.selectbox(key="set").options
 
 
 def test_a_link_to_the_generator_of_another_set_shows_that_set() -> None:

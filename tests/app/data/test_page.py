@@ -516,8 +516,8 @@ def test_the_glance_and_the_shapes_hold_the_published_facts(real_data: Path) -> 
     assert list(glance.loc["Images"]) == ["380", "67", "50"]
     assert glance.loc["Objects", "val"] == "2,543"
     assert glance.loc["Objects", "test"] == "2,460"
-    assert glance.loc["Median object", "test"] == "397.5 px"
-    assert glance.loc["Largest object", "test"] == "6,074 px"
+    assert glance.loc["Median object", "test"] == "397.5 px²"
+    assert glance.loc["Largest object", "test"] == "6,074 px²"
     assert glance.loc["Foreground", "test"] == "14.5 %"
     shapes = data_statistics.image_shapes(facts)
     assert list(shapes.loc["256 × 256"]) == [235, 41, 26]

@@ -113,7 +113,7 @@ def test_start_makes_one_job_with_a_command_that_parses(
 ) -> None:
     started = start_without_a_process(monkeypatch)
     app = open_page(model=model, set="synthetic-nuclei", split="test", ladder="true")
-    assert "4 images of synthetic-nuclei test" in texts(app)
+    assert "4 images of Synthetic nuclei, test" in texts(app)
     app.button(key="start-evaluate").click().run()
     (job,) = jobs.list_jobs("evaluate")
     assert job.words == ["evaluate", "--model", model, *ALL, "--ladder"]

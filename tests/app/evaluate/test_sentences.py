@@ -68,7 +68,7 @@ def test_a_broad_top_is_told_from_a_narrow_one() -> None:
     wide = landscape(2) | {"values": [[0.5] * 10] * 10}
     assert "narrow" in sentences.plateau(wide)
     sizes = landscape(2, second="min_size")
-    assert "minimum size 0.2" in sentences.plateau(sizes)
+    assert "minimum area 0.2" in sentences.plateau(sizes)
     assert sentences.tune_headline(sizes).startswith("by image F1 0.500 at foreground 0.3")
 
 
@@ -83,7 +83,7 @@ def test_settings_are_told_in_one_line() -> None:
         "flips": True,
     }
     assert sentences.settings(document) == (
-        "1 image · scheme stardist · components, threshold 0.4, from 21 px · "
+        "1 image · scheme stardist · components, threshold 0.4, from 21 px² · "
         "not tuned: the usual settings · averaged over flips and rotations"
     )
     by_hand = document | {"tuned_on": "given by hand", "flips": False, "crop_multiple": 16}

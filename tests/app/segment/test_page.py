@@ -184,6 +184,27 @@ def test_a_nonsense_link_shows_what_a_plain_one_does(model: str, query: dict[str
     assert numbers(app) == numbers(open_page())
 
 
+def test_a_set_is_chosen_by_its_title_and_the_address_keeps_its_name(model: str) -> None:
+    app = open_page(set="synthetic-shapes", split="test")
+    assert app.selectbox(key="set").value == "synthetic-shapes"
+    app.selectbox(key="set").set_value("synthetic-nuclei").run()
+    assert not app.exception
+    assert app.query_params["set"] == "synthetic-nuclei"
+
+
+def test_the_table_has_words_and_units_over_its_columns_and_code_names_in_it(model: str) -> None:
+    table = open_page(**NUCLEI, result="Table").dataframe[0]
+    assert "equivalent_diameter_area" in table.value
+    words = json.loads(table.proto.columns)
+    assert words["area"]["label"] == "Area (px²)"
+    assert words["equivalent_diameter_area"]["label"] == "Diameter (px)"
+
+
+def test_the_page_says_which_image_of_how_many_is_shown(model: str) -> None:
+    app = open_page(**NUCLEI, sample="nuclei-test-003")
+    assert "image 4 of 12" in {one.value for one in app.caption}
+
+
 def test_the_weight_s_slider_is_fine_where_it_matters_and_reaches_what_a_link_asks_for(
     model: str,
 ) -> None:
@@ -336,7 +357,10 @@ def test_a_bad_file_is_one_sentence_and_loses_nothing(model: str, bad: str) -> N
 
 
 BAD_TRUTHS = {
-    "other shape": (tiff(np.zeros((9, 7), np.uint16)), "7 × 9 pixels, the image 80 × 64 pixels"),
+    "other shape": (
+        tiff(np.zeros((9, 7), np.uint16)),
+        "9 × 7 pixels (rows × columns)",
+    ),
     "floats": (tiff(squares()[1].astype(np.float32)), "whole numbers"),
     "negative": (tiff(-squares()[1].astype(np.int16)), "negative"),
 }
@@ -422,7 +446,7 @@ def test_a_set_of_classes_is_scored_by_connected_parts(model: str) -> None:
 
 def test_a_set_that_is_not_downloaded_is_not_offered(model: str) -> None:
     app = open_page()
-    assert app.selectbox(key="set").options == ["synthetic-nuclei", "synthetic-shapes"]
+    assert app.selectbox(key="set").options == ["Synthetic nuclei", "Synthetic lines and ellipses"]
 
 
 def test_real_sections_without_labels_have_no_score(

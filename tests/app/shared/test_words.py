@@ -90,3 +90,8 @@ def test_what_somebody_else_wrote_is_shown_as_it_stands(text: str, shown: str) -
 )
 def test_no_path_of_the_server_is_told(text: str, told: str) -> None:
     assert words.hide_folders(text) == told
+
+
+def test_a_sample_with_a_hash_for_a_name_is_called_by_its_number() -> None:
+    assert words.sample_title("0bda515e370294ed94efd36bd53782288acacb040c171df2", 3) == "image 3"
+    assert words.sample_title("train-03", 3) == "train-03"

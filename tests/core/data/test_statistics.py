@@ -179,7 +179,7 @@ def test_the_sentences_carry_the_numbers() -> None:
     assert "longest spans 95 px: use crops of at least 192 px" in told["equivalent_diameter_area"]
     assert "28 px away, 1.3 diameters" in told["nearest_neighbour_distance"]
     assert "27 % of the objects touch another: learn a boundary" in told["touching"]
-    assert "a minimum size of 21 px" in told["smallest_area"]
+    assert "a minimum area of 21 px²" in told["smallest_area"]
     assert "every pixel background already has a pixel accuracy of 86 %" in told["foreground"]
     assert "4.8 times as bright" in told["intensity_mean"]
     assert "percentiles" in told["intensity_mean"]
