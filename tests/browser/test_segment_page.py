@@ -133,10 +133,7 @@ def test_in_a_narrow_window_settings_and_picture_are_seen_together(
 ) -> None:
     link = f"/segment?set=synthetic-nuclei&sample={SAMPLE}&model={model}"
     page = open_page(link, width=420, height=900)
-    picture, slider = (
-        page.locator(".frame"),
-        page.locator(".st-key-threshold").get_by_role("slider"),
-    )
+    picture, slider = page.locator(".frame"), page.locator(".st-key-threshold")
     expect(slider).to_be_visible()
     picture.scroll_into_view_if_needed()
     expect(picture).to_be_in_viewport(ratio=0.95)

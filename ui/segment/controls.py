@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.shared import forms, glossary
+from ui.shared import forms, glossary, words
 from ui.shared.models import Model
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
@@ -84,8 +84,8 @@ def describe(config: ModelConfig) -> str:
     if data.partition(":")[0] in datasets.NAMES:
         scheme = datasets.resolve_scheme(data, scheme)
     text = (
-        f"This model was trained on {data} (scheme {scheme}), and is from epoch {config.epoch} "
-        f"of {config.train.optimisation.epochs}."
+        f"This model was trained on {words.set_title(data)} (scheme {scheme}), and is from epoch "
+        f"{config.epoch} of {config.train.optimisation.epochs}."
     )
     if config.small and config.large:
         text += f" It knows objects {config.small:.0f} to {config.large:.0f} px wide."

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.shared import charts, glossary, pictures
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
-from ui.shared.words import many, number
+from ui.shared.words import many, number, set_title
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
 from unet_core.predict import export
@@ -147,13 +147,13 @@ def use_warning(chosen: Chosen, config: ModelConfig) -> str:
         return ""
     if used == "train":
         return (
-            f"This model was trained on this very image (of {train.images.data}): "
+            f"This model was trained on this very image (of {set_title(train.images.data)}): "
             "the score says nothing about new images."
         )
     if used == "val":
         return (
             "This image helped to choose this model's weights and settings "
-            f"(validation of {train.images.data}): the score is a little too kind."
+            f"(validation of {set_title(train.images.data)}): the score is a little too kind."
         )
     return ""
 
