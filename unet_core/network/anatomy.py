@@ -42,6 +42,7 @@ class Design(Settings):
         "Feature channels of each level, top to bottom, for example 32, 64, 128.",
         low=1,
         high=4096,
+        label="Channels of each level",
     )
     padding: str = option(
         "valid",

@@ -215,7 +215,7 @@ def test_the_command_prints_one_document_and_leaves_runs_alone(
     assert main.main(command(tiny, "--steps=30", "--json")) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["low"], document["high"], document["steps"]) == (1e-6, 10.0, 30)
-    assert document["settings"]["channels"] == [4, 8]
+    assert document["settings"]["widths"] == [4, 8]
     assert set(document["suggestion"]) == {"lr", "low", "high"}
     assert document["reason"]
     first = document["points"][0]
