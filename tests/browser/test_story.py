@@ -111,7 +111,7 @@ def test_browse_train_watch_stop_segment_tune_and_take_home(
     expect(other.get_by_role("link", name="Segment with this model")).to_be_visible()
     assert (run / "best.safetensors").is_file()
     # A second click of a double click goes on with the run; it does not delete it.
-    assert is_at(page.locator(".st-key-resume button"), place)
+    assert is_at(page.locator(".st-key-resume button").first, place)
     assert not is_at(page.locator(".st-key-delete-question button").first, place)
     take_picture(page, "story-3-stopped")
 
