@@ -28,6 +28,7 @@ import record
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 PAGES = (
     "/",
@@ -125,7 +126,7 @@ async def measure(port: int, addresses: Sequence[str], count: int, seconds: floa
         for number in range(count):
             url = f"ws://127.0.0.1:{port}/_stcore/stream"
             web = await stack.enter_async_context(
-                connect(url, subprotocols=["streamlit"], max_size=None, proxy=None)
+                connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None, proxy=None)
             )
             sessions.append(Session(web, addresses[number % len(addresses)]))
             await settle(sessions[-1])

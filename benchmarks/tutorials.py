@@ -49,7 +49,7 @@ def notebook(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
         )
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
-            found[name].append(Pair(sample.name, sample.labels_HW[:height, :width], labels_HW))
+            found[name].append(Pair(sample.name, sample.truth_HW[:height, :width], labels_HW))
     result: dict[str, Any] = {}
     for name, pairs in found.items():
         counts = [matching.match(pair.true_HW, pair.pred_HW) for pair in pairs]
@@ -77,12 +77,12 @@ def dl4mia(trained: Trained, chooser: Trained, view: View) -> dict[str, Any]:
     accuracies = []
     for sample in samples(trained, "test"):
         prob_CHW = inference.predict(trained, sample.image_HW, **view.options)
-        classes_HW = targets.encode(sample.labels_HW, objective.target, objective.boundary)
+        classes_HW = targets.encode(sample.truth_HW, objective.target, objective.boundary)
         accuracies.append(float((prob_CHW.argmax(0) == classes_HW).mean()))
         decoded = targets.decode(prob_CHW, objective.target, objective.boundary)
         for name, chosen in settings.items():
             labels_HW = instances.segment(*decoded, chosen)
-            counts[name].append(matching.match(sample.labels_HW, labels_HW))
+            counts[name].append(matching.match(sample.truth_HW, labels_HW))
     scores = {
         name: {
             "settings": settings[name].to_dict(),

@@ -1,4 +1,4 @@
-"""Draw the home page's picture, ui/pipeline.html: `python -m scripts.draw_pipeline`.
+"""Draw the home page's picture, ui/home/pipeline.html: `python -m scripts.draw_pipeline`.
 
 Everything in it is computed: a synthetic image, the shipped network's probabilities, the watershed
 and the score. It is HTML rather than a bitmap so that its words follow the theme of the app.

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from unet_core.base import folders
 from unet_core.data import datasets
 from unet_core.imaging import images
 from unet_core.network import checkpoint
@@ -36,7 +37,7 @@ def main() -> None:
     run = runs.Run(Path(arguments.run)) if Path(arguments.run).is_dir() else None
     run = run or runs.find(arguments.run)
     trained = checkpoint.load(run.path / "best.safetensors")
-    path = checkpoint.SHIPPED / f"{arguments.name}.safetensors"
+    path = folders.SHIPPED / f"{arguments.name}.safetensors"
     path.parent.mkdir(exist_ok=True)
     checkpoint.save(path, trained, half=True)
     trained = checkpoint.load(path)  # what is scored is what is shipped

@@ -248,7 +248,7 @@ def features(pixels_HW: np.ndarray, pixels_sha256: str, model: str, block: str) 
 
 
 def stretched(pixels_HW: np.ndarray, pixels_sha256: str, model: str) -> "Answers":
-    """A model's right and its stretched answer. Raises ValueError as `stretching.compare`."""
+    """A model's right and its stretched answer. Raises ValueError as `stretch_demo.compare`."""
     sha256 = model_sha256(model)
 
     def run() -> "Answers":

@@ -30,11 +30,6 @@ class Model:
         return self.config.train.objective.target not in ("foreground", "classes")
 
     @property
-    def has_classes(self) -> bool:
-        """Whether it has learnt classes rather than objects."""
-        return self.config.train.objective.target == "classes"
-
-    @property
     def tuned(self) -> Segmentation:
         """The settings to start from."""
         tuned = self.config.segmentation

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.3  # between two looks at the stop file
 
-# Where an exception harms nothing. The engine enters these before it changes a weight, or to
+# Where an exception harms nothing. The trainer enters these before it changes a weight, or to
 # validate; what it also calls afterwards, such as losses and targets, must not stand here.
 COMPUTING = tuple(
     str(Path(__file__).resolve().parents[1] / f"{name}.py")
