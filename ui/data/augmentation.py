@@ -76,7 +76,7 @@ def _draw(found: datasets.Sample, about: DataSet, config: TrainConfig, seed: int
 def _brightness(config: TrainConfig, about: DataSet) -> tuple[float, float]:
     """Mean and deviation that normalising needs; measured once, where they are needed."""
     if config.images.normalisation != "dataset":
-        return 0.0, 1.0
+        return config.images.given_mean, config.images.given_std
 
     def measure() -> tuple[float, float]:
         from unet_core.training import loader  # imports torch

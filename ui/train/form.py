@@ -131,7 +131,10 @@ def _idle(config: TrainConfig) -> dict[str, str]:
         idle["boundary"] = "Without effect now: this target has no boundary."
     if config.images.normalisation != "percentile":
         for name in ("low_percentile", "high_percentile"):
-            idle[name] = "Without effect now: normalisation is by data set."
+            idle[name] = "Without effect now: normalisation is not by percentiles."
+    if config.images.normalisation != "given":
+        for name in ("given_mean", "given_std"):
+            idle[name] = "Without effect now: normalisation is not by given numbers."
     if not config.objective.weight_map:
         for name in ("w0", "sigma"):
             idle[name] = "Without effect now: the weight map is off."

@@ -82,10 +82,31 @@ class Images(Settings):
     )
     normalisation: str = option(
         "percentile",
-        "percentile maps each image's own dark and bright percentiles to 0 and 1; "
-        "dataset uses one mean and deviation of all training images.",
+        "percentile maps each image's own dark and bright percentiles to 0 and 1; min-max its "
+        "darkest and brightest pixel; dataset subtracts the mean of all training images and "
+        "divides by their deviation; given does so with a mean and deviation that you name.",
         group="Data",
-        choices=("percentile", "dataset"),
+        choices=("percentile", "min-max", "dataset", "given"),
+    )
+    given_mean: float = option(
+        0.0,
+        "The mean that is subtracted with normalisation given; 0 is black, 1 the brightest that "
+        "the file could hold.",
+        group="Data",
+        low=-1e6,
+        high=1e6,
+        top=1.0,
+        step=0.001,
+    )
+    given_std: float = option(
+        1.0,
+        "The deviation that is divided by with normalisation given.",
+        group="Data",
+        low=1e-6,
+        high=1e6,
+        top=1.0,
+        step=0.001,
+        label="Given deviation",
     )
     low_percentile: float = option(
         1.0,
@@ -111,6 +132,13 @@ class Images(Settings):
         low=32,
         high=2048,
         unit="px",
+    )
+    val_crops: bool = option(
+        False,
+        "Validate on one random crop of each image, drawn anew every epoch, instead of the whole "
+        "image: quicker, and the curve is noisier.",
+        group="Data",
+        label="Validate on crops",
     )
     crops: str = option(
         "random",
@@ -178,6 +206,12 @@ class Network(Settings):
         group="Network",
         choices=("he", "pytorch"),
         label="First weights",
+    )
+    up_relu: bool = option(
+        False,
+        "A ReLU after each up-convolution, too; the paper has none there.",
+        group="Network",
+        label="ReLU after up-convolutions",
     )
 
     def check(self) -> None:
@@ -379,9 +413,9 @@ class Optimisation(Settings):
     )
     watch: str = option(
         "val_loss",
-        "What decides the best epoch.",
+        "What decides the best epoch; last keeps the last one, whatever validation says.",
         group="Training",
-        choices=("val_loss", "val_dice"),
+        choices=("val_loss", "val_dice", "last"),
         label="Best epoch by",
     )
     precision: str = option(

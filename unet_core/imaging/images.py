@@ -68,19 +68,22 @@ def normalise(
 
     method "percentile": the low-th percentile of this image becomes 0, the high-th 1, nothing is
     clipped (StarDist's normalisation). Where both are the same number, the smallest and the
-    largest pixel take their place; a constant image becomes 0. method "dataset": `to_unit`, minus
-    mean, divided by std.
+    largest pixel take their place; a constant image becomes 0. method "min-max": the smallest
+    pixel becomes 0, the largest 1. methods "dataset" and "given": `to_unit`, minus mean, divided
+    by std.
 
     Raises ValueError for another method, percentiles not 0 <= low < high <= 100, std not > 0.
     """
     if method == "percentile":
         bottom, top = _range(pixels_HW, low, high)
         return _stretch(pixels_HW, bottom, top)
-    if method == "dataset":
+    if method == "min-max":
+        return normalise(pixels_HW, method="percentile", low=0.0, high=100.0)
+    if method in ("dataset", "given"):
         if not std > 0:
             raise ValueError(f"std must be above 0, got {std}")
         return (to_unit(pixels_HW) - np.float32(mean)) / np.float32(std)
-    raise ValueError(f'method must be "percentile" or "dataset", got {method!r}')
+    raise ValueError(f"method must be percentile, min-max, dataset or given, got {method!r}")
 
 
 def normalise_for(config: ModelConfig, pixels_HW: np.ndarray) -> np.ndarray:

@@ -170,4 +170,5 @@ def build(config: ModelConfig) -> "UNet":
         padding=train.network.padding,
         norm=norm,
         init=train.network.init,
+        up_relu=train.network.up_relu,
     )

@@ -44,7 +44,7 @@ class UNet(nn.Module):
     (572 -> 388 for five levels), and the skipped features are cropped to their centre. `norm` is
     "batch", "group" or None. `init` "he" starts with weights of variance 2 / inputs and no bias, as
     the paper asks (He et al. 2015: features keep unit variance behind a ReLU); "pytorch" with
-    PyTorch's own, of variance 1 / (3 inputs).
+    PyTorch's own, of variance 1 / (3 inputs). `up_relu` puts a ReLU behind each up-convolution.
 
     Raises ValueError for impossible settings, and for an image whose size does not fit.
     """
@@ -58,6 +58,7 @@ class UNet(nn.Module):
         norm: str | None = None,
         init: str = "he",
         *,
+        up_relu: bool = False,
         channels: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class UNet(nn.Module):
         if not widths or min(in_channels, out_channels, *widths) < 1:
             raise ValueError("in_channels, out_channels and widths must be positive numbers")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.widths, self.padding = tuple(widths), padding
+        self.widths, self.padding, self.up_relu = tuple(widths), padding, up_relu
         self.down = nn.ModuleList(
             DoubleConv(upper, lower, padding=padding, norm=norm)
             for upper, lower in pairwise((in_channels, *widths))
@@ -126,6 +127,8 @@ class UNet(nn.Module):
             skips.append(features)
         for level in reversed(range(len(self.up))):
             features = self.up[level](features)
+            if self.up_relu:
+                features = functional.relu(features)
             skip = _crop_centre(skips[level], features.shape[-2], features.shape[-1])
             features = self.merge[level](torch.cat([skip, features], dim=1))
         return self.head(features)

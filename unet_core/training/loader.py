@@ -273,7 +273,9 @@ def _describe(
     samples: list[datasets.Sample],
 ) -> ModelConfig:
     """What the network must know of its training images: their brightness, their objects' size."""
-    mean, std = _mean_and_std(samples)
+    mean, std = config.images.given_mean, config.images.given_std
+    if config.images.normalisation != "given":
+        mean, std = _mean_and_std(samples)
     small, median, large = _diameters(samples) if about.labels == "instances" else (None,) * 3
     return ModelConfig(
         train=config,

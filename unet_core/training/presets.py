@@ -49,6 +49,17 @@ _TUTORIAL = TrainConfig(
     ),
 )
 
+# Mean and deviation over all pixels of the 447 images of the tutorial's folder "train", in 0..1.
+_TUTORIAL_EXACT = _TUTORIAL.replace(
+    normalisation="given",
+    given_mean=0.0565618265,
+    given_std=0.0767514126,
+    val_crops=True,
+    up_relu=True,
+    watch="last",
+    precision="float32",
+)
+
 PRESETS = {
     "quick": Preset(
         sentence="A small network for the classroom: learns visibly and is done in two minutes.",
@@ -78,6 +89,10 @@ PRESETS = {
     "dsb-binary": Preset(
         sentence="The tutorial “Segmentation with U-Net”: 31 million parameters, foreground only.",
         config=_TUTORIAL,
+    ),
+    "dsb-binary-original": Preset(
+        sentence="The same, setting by setting as the tutorial has it.",
+        config=_TUTORIAL_EXACT,
     ),
     "dsb-boundary": Preset(
         sentence="The same tutorial with background, foreground and boundary as three classes.",

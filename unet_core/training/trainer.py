@@ -94,7 +94,7 @@ class Training:
         self.average = WeightAverage(self.network, self.options.ema)
         self.optimizer = _optimizer(self.network, self.options)
         self.validator = Validator(
-            self.data.val, self.criterion, device=device, bfloat16=self.bfloat16
+            self.data.val, self.criterion, config.images, device=device, bfloat16=self.bfloat16
         )
         self.step = 0
         self.best: dict[str, Any] = {"value": None, "epoch": 0, "weights": {}}
@@ -116,7 +116,7 @@ class Training:
             while not self._sums.steps or self.step % self.steps_per_epoch:
                 yield self.train_step()
             started = self.clock()
-            found = yield from self.validator.check(self.average.network)
+            found = yield from self.validator.check(self.average.network, self.epoch)
             yield self._end_epoch(found, self.clock() - started)
 
     def _is_over(self) -> bool:
@@ -208,7 +208,7 @@ class Training:
             "images_per_second": self._sums.images_per_second,
             "seconds": self._sums.seconds + seconds,
         }
-        value = row[self.options.watch]
+        value = row.get(self.options.watch)
         is_best = self._is_best(value)
         if is_best:
             weights = self.average.network.state_dict()
@@ -219,7 +219,8 @@ class Training:
 
     def _is_best(self, value: float | None) -> bool:
         best = self.best["value"]
-        # Without validation images the last epoch is taken; anything is better than no number.
+        # Without validation images, or with watch "last", the last epoch is taken; anything is
+        # better than no number.
         if value is None or best is None or np.isnan(best):
             return True
         return value < best if self.options.watch == "val_loss" else value > best

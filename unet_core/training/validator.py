@@ -1,4 +1,4 @@
-"""How good a network is on the validation images, whole, after an epoch.
+"""How good a network is on the validation images, whole or on a crop of each, after an epoch.
 
 Axes: B batch, C channels, H rows, W columns.
 """
@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unet_core.base.config import Images
 from unet_core.base.device import Device, precision
 from unet_core.data import datasets
 from unet_core.imaging import images, metrics
 from unet_core.network.model import UNet
 from unet_core.training.criterion import Criterion
-from unet_core.training.loader import Example
+from unet_core.training.loader import Example, draw_start
 
 PREVIEWS = 4
 PREVIEW_SIDE = 256
@@ -70,31 +71,53 @@ class Validator:
     """The validation images with what never changes about them."""
 
     def __init__(
-        self, examples: Sequence[Example], criterion: Criterion, *, device: Device, bfloat16: bool
+        self,
+        examples: Sequence[Example],
+        criterion: Criterion,
+        source: Images,
+        *,
+        device: Device,
+        bfloat16: bool,
     ) -> None:
-        self.examples, self.criterion = examples, criterion
+        self.examples, self.criterion, self.source = examples, criterion, source
         self.device, self.bfloat16 = device, bfloat16
-        self._weights: dict[str, Tensor | None] = {}
+        self._weights: dict[str, Tensor | None] = {}  # of whole images
         self._shown = set(datasets.pick_evenly(range(len(examples)), PREVIEWS))
 
-    def check(self, network: UNet) -> Generator[Checking, None, Validation]:
-        """Look at every image; the sums are the generator's value."""
+    def check(self, network: UNet, epoch: int) -> Generator[Checking, None, Validation]:
+        """Look at every image after an epoch (from 1); the sums are the generator's value."""
         network.eval()
         found = Validation()
-        for index, example in enumerate(self.examples):
+        for index, whole in enumerate(self.examples):
+            example = self._crop(whole, index, epoch) if self.source.val_crops else whole
             prob_HW = self._add(found, network, example)
             if index in self._shown:
                 found.previews.append(_preview(example, prob_HW))
             yield Checking(index + 1, len(self.examples))
         return found
 
+    def _crop(self, example: Example, index: int, epoch: int) -> Example:
+        """A random square of an image: another one every epoch, the same when it is resumed."""
+        side = self.source.crop_size
+        rng = np.random.default_rng([self.source.seed, 4, epoch, index])
+        starts = draw_start(example.labels_HW, side, "random", rng)
+        window = np.ix_(
+            *(
+                images.mirror(start, start + side, length)
+                for start, length in zip(starts, example.labels_HW.shape, strict=True)
+            )
+        )
+        return Example(example.name, example.norm_HW[window], example.labels_HW[window])
+
     def _add(self, found: Validation, network: UNet, example: Example) -> np.ndarray:
         """Add one image to the sums; gives its foreground probability [H, W]."""
         logits = self._logits(network, example.norm_HW)
         labels = torch.from_numpy(example.labels_HW)[None].to(self.device.name)
-        if example.name not in self._weights:
-            self._weights[example.name] = self.criterion.weights(labels)
-        weights = self._weights[example.name]
+        weights = self._weights.get(example.name)
+        if weights is None:
+            weights = self.criterion.weights(labels)
+            if not self.source.val_crops:
+                self._weights[example.name] = weights
         found.losses.append(
             float(self.criterion.loss(logits, self.criterion.target(labels), weights))
         )

@@ -111,7 +111,10 @@ def test_data_set_normalisation_is_minus_mean_by_deviation_of_the_unit_range() -
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "minmax"}, 'method must be "percentile" or "dataset", got \'minmax\''),
+        (
+            {"method": "minmax"},
+            "method must be percentile, min-max, dataset or given, got 'minmax'",
+        ),
         ({"method": "percentile", "low": 60, "high": 40}, "low and high must be 0 <= low < high"),
         ({"method": "percentile", "low": -1}, "got -1 and 99.8"),
         ({"method": "percentile", "high": 101}, "got 1.0 and 101"),
