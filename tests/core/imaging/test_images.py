@@ -108,6 +108,12 @@ def test_data_set_normalisation_is_minus_mean_by_deviation_of_the_unit_range() -
     assert normed.dtype == np.float32
 
 
+def test_min_max_normalisation_takes_the_darkest_and_the_brightest_pixel() -> None:
+    pixels = np.array([[10, 20, 20, 20, 50]], np.uint8)
+    normed = images.normalise(pixels, method="min-max")
+    np.testing.assert_allclose(normed, [[0, 0.25, 0.25, 0.25, 1]], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -98,3 +98,17 @@ def test_group_normalisation_answers_for_each_image_by_itself() -> None:
 def test_the_first_weights_have_the_variance_that_was_asked_for(init: str, gain: float) -> None:
     weight = UNet(1, 1, widths=(16, 64), init=init).down[1][0].weight
     assert weight.var().item() * weight[0].numel() == pytest.approx(gain, rel=0.05)
+
+
+def test_a_relu_after_the_up_convolutions_changes_the_answer_but_no_weight() -> None:
+    torch.manual_seed(0)
+    plain = UNet(1, 1, widths=(4, 8))
+    cut = UNet(1, 1, widths=(4, 8), up_relu=True)
+    cut.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 1, 16, 16)
+    assert not torch.equal(plain(image), cut(image))
+    with torch.no_grad():  # nothing negative is left to cut
+        for network in (plain, cut):
+            network.up[0].weight.abs_()
+            network.up[0].bias.fill_(1)
+    assert torch.equal(plain(image), cut(image))

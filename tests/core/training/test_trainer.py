@@ -9,6 +9,7 @@ from unet_core.base import device
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets, samples
+from unet_core.imaging import images
 from unet_core.network.model import UNet
 from unet_core.training import loader, trainer, validator
 
@@ -134,6 +135,36 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run() -> None:
     assert [one.is_best for one in rows][best]
     now, kept = training.trained(best=False), training.trained()
     assert not torch.equal(now.network.head.weight, kept.network.head.weight)
+
+
+def test_the_last_epoch_is_kept_on_request_however_good_it_is() -> None:
+    config = TINY.replace(lr=1.0, optimizer="sgd", momentum=0.99, epochs=8, patience=1, ema=0.0)
+    by_loss, by_rule = new(config.replace(patience=0)), new(config.replace(watch="last"))
+    for training in (by_loss, by_rule):
+        run(training)
+    assert by_loss.trained().config.epoch < 8
+    assert by_rule.trained().config.epoch == 8
+
+
+def test_given_numbers_normalise_training_images_and_the_network_remembers_them() -> None:
+    given = new(TINY.replace(normalisation="given", given_mean=0.25, given_std=0.5))
+    assert (given.model_config.mean, given.model_config.std) == (0.25, 0.5)
+    sample = datasets.load(TINY.images.data, "train", given.data.train[0].name)
+    expected = (images.to_unit(sample.image_HW) - 0.25) / 0.5
+    np.testing.assert_allclose(given.data.train[0].norm_HW, expected, atol=1e-6)
+
+
+def test_validation_on_crops_takes_others_each_epoch_and_the_same_when_repeated() -> None:
+    checker = new(TINY.replace(val_crops=True)).validator
+    first, again, later = (
+        [checker._crop(one, i, epoch).norm_HW for i, one in enumerate(checker.examples)]
+        for epoch in (1, 1, 2)
+    )
+    assert {one.shape for one in first + later} == {(32, 32)}
+    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+    assert not all(np.array_equal(*pair) for pair in zip(first, later, strict=True))
+    (shown, *_) = run(new(TINY.replace(val_crops=True)))[-1].previews
+    assert shown.image_HW.shape == (32, 32)
 
 
 def test_an_epoch_without_a_number_is_best_only_until_there_is_one() -> None:
