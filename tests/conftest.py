@@ -52,7 +52,8 @@ def save_cutter() -> Callable[..., str]:
     """`save_cutter(data, target=..., segmentation=..., **more)` makes a run; gives its id.
 
     Its network does nothing but cut the normalised intensity at 0.35, so that everybody knows what
-    it must find. `more` goes into the ModelConfig.
+    it must find; with three classes the inside at 0.45, and from 0.25 on it is boundary. `more`
+    goes into the ModelConfig.
     """
     return _save_cutter
 
@@ -67,13 +68,19 @@ def _save_cutter(
 ) -> str:
     import torch
 
+    from unet_core.imaging import targets
     from unet_core.network import checkpoint
     from unet_core.runs import runs
 
     train = TrainConfig.of(
-        data=data, widths=(1,), norm="none", padding=padding, target=target, loss="bce"
+        data=data,
+        widths=(1,),
+        norm="none",
+        padding=padding,
+        target=target,
+        loss="cross-entropy" if target == "three-class" else "bce",
     )
-    outputs = ("foreground", "boundary")[: 2 if target == "foreground+boundary" else 1]
+    outputs = targets.channel_names(target)
     segmentation = segmentation or Segmentation(threshold=0.5, min_size=20)
     config = ModelConfig(train=train, outputs=outputs, segmentation=segmentation, **more)
     network = checkpoint.build(config).eval()
@@ -85,6 +92,9 @@ def _save_cutter(
         network.head.weight[0, 0] = 30.0
         network.head.bias[0] = -30.0 * 0.35
         network.head.bias[1:] = -9.0
+        if target == "three-class":
+            network.head.weight[:, 0, 0, 0] = torch.tensor([0.0, 60.0, 30.0])
+            network.head.bias[:] = torch.tensor([0.0, -21.0, -7.5])
     run = runs.create(train, preset="quick")
     checkpoint.save(run.path / "best.safetensors", checkpoint.Trained(config, network))
     return run.id

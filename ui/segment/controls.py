@@ -1,5 +1,8 @@
 """The settings that make objects of probabilities: the left side of the Segment page."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from ui.shared import forms, glossary, words
@@ -7,19 +10,17 @@ from ui.shared.models import Model
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
+from unet_core.imaging import targets
+from unet_core.imaging.instances import FOR_WATERSHED
 from unet_core.scoring import matching
-
-FOR_WATERSHED = ("marker_threshold", "boundary_weight")
 
 
 def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
     """The settings that a person chose, and the IoU from which a found object is a hit."""
     tuned = model.tuned
-    method = st.session_state.get("method", tuned.method)
-    chosen = {
-        name: _draw_setting(name, value, _idle(name, model, method))
-        for name, value in tuned.to_dict().items()
-    }
+    chosen: dict[str, Any] = {}
+    for name, value in tuned.to_dict().items():  # what others depend on comes before them
+        chosen[name] = _draw_setting(name, value, _idle(name, model, chosen))
     if not model.has_boundary:
         chosen["method"] = "components"
     options = Segmentation.from_dict(chosen)
@@ -46,12 +47,17 @@ def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
     return options, iou
 
 
-def _idle(name: str, model: Model, method: str) -> str:
-    """Why a setting has no effect at present; empty when it has one."""
+def _idle(name: str, model: Model, chosen: Mapping[str, Any]) -> str:
+    """Why a setting has no effect beside those chosen before it; empty when it has one."""
+    objective = model.config.train.objective
+    if name == "reading" and not targets.has_rim(objective.target, objective.boundary):
+        return "This model has no class for the rim of its objects, so there is nothing to choose."
     if not model.has_boundary and name in ("method", *FOR_WATERSHED):
         return "This model has no boundary channel, so there is nothing to separate objects by."
-    if method == "components" and name in FOR_WATERSHED:
+    if name in FOR_WATERSHED and chosen["method"] == "components":
         return "Only the watershed uses this."
+    if name == "flood_corners" and chosen["connectivity"] == 4:
+        return "With connectivity 4 nothing reaches across corners."
     return ""
 
 

@@ -9,8 +9,7 @@ from ui.segment.result import Result
 from ui.shared import columns, html, pictures, viewer
 from ui.shared.viewer import Panel
 from ui.shared.words import many
-from unet_core.base.config import Segmentation
-from unet_core.imaging import instances, overlay
+from unet_core.imaging import instances, overlay, targets
 from unet_core.imaging.measure import measure
 from unet_core.scoring import matching
 
@@ -101,26 +100,27 @@ def _component_steps(result: Result, base: bytes) -> list[Panel]:
     return [
         Panel(
             (_heat(foreground_HW),),
-            "1  Foreground",
+            f"1  {_foreground(result)}",
             "How likely each pixel is part of an object: dark blue 0, yellow 1.",
         ),
-        _mask_panel(foreground_HW > options.threshold, options, 2, "each region is an object"),
+        _mask_panel(result, foreground_HW > options.threshold, 2, "each region is an object"),
         _result_panel(result, base, 3),
     ]
 
 
 def _watershed_steps(result: Result, base: bytes) -> list[Panel]:
     options = result.options
-    settings = {name: value for name, value in options.to_dict().items() if name != "method"}
     steps = instances.watershed_steps(
-        result.segmented.foreground_HW, result.segmented.boundary_HW, **settings
+        result.segmented.foreground_HW,
+        result.segmented.boundary_HW,
+        **instances.watershed_options(options),
     )
     black = pictures.png(np.zeros_like(pictures.fit(steps.mask_HW), np.uint8))
     weight = options.boundary_weight
     return [
         Panel(
             (_heat(steps.difference_HW, -weight),),
-            f"1  Foreground − {weight:g} × boundary",
+            f"1  {_foreground(result)} − {weight:g} × boundary",
             "Bright where the network is sure to be inside one object.",
         ),
         Panel(
@@ -134,14 +134,22 @@ def _watershed_steps(result: Result, base: bytes) -> list[Panel]:
             "3  Height map",
             "The boundary as a landscape: objects grow uphill and meet on its ridges.",
         ),
-        _mask_panel(steps.mask_HW, options, 4, "no object grows beyond it"),
+        _mask_panel(result, steps.mask_HW, 4, "no object grows beyond it"),
         _result_panel(result, base, 5),
     ]
 
 
-def _mask_panel(mask_HW: np.ndarray, options: Segmentation, step: int, end: str) -> Panel:
+def _foreground(result: Result) -> str:
+    """What the objects are made of, by the chosen reading."""
+    objective = result.segmented.objective
+    has_rim = targets.has_rim(objective.target, objective.boundary)
+    return "Inside" if has_rim and result.options.reading == "inside" else "Foreground"
+
+
+def _mask_panel(result: Result, mask_HW: np.ndarray, step: int, end: str) -> Panel:
     grey = pictures.png(pictures.fit(mask_HW).astype(np.uint8) * 255)
-    return Panel((grey,), f"{step}  Mask", f"Foreground above {options.threshold:.2f}: {end}.")
+    sentence = f"{_foreground(result)} above {result.options.threshold:.2f}: {end}."
+    return Panel((grey,), f"{step}  Mask", sentence)
 
 
 def _result_panel(result: Result, base: bytes, step: int) -> Panel:

@@ -59,6 +59,20 @@ class Segmentation(Settings):
     connectivity: int = option(
         8, "Whether pixels that touch at a corner are connected (8) or not (4).", choices=(4, 8)
     )
+    flood_corners: bool = option(
+        True,
+        "Objects also grow across corners, as their markers are connected with 8. Off, they grow "
+        "side by side only, as scikit-image's watershed does by itself.",
+        label="Grow across corners",
+    )
+    reading: str = option(
+        "objects",
+        "What is foreground where inside and boundary are exclusive classes and the boundary lies "
+        "in the objects: objects takes both, so that they have their full size; inside takes the "
+        "inside alone, as one tutorial does, and leaves the rim out.",
+        choices=("objects", "inside"),
+        label="Foreground is",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

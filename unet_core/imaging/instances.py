@@ -6,12 +6,15 @@ one without pixels.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed as flood
 
 from unet_core.base.config import Segmentation
+
+FOR_WATERSHED = ("marker_threshold", "boundary_weight", "flood_corners")  # not for components
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def watershed(
     marker_threshold: float = 0.5,
     boundary_weight: float = 1.0,
     connectivity: int = 8,
+    flood_corners: bool = True,
     min_size: int = 0,
     fill_holes: bool = False,
     drop_border: bool = False,
@@ -71,7 +75,8 @@ def watershed(
 
     The mask is `foreground > threshold`. Markers are the connected regions of the mask where
     `foreground - boundary_weight * boundary` is above `marker_threshold`; they are flooded in
-    order of rising boundary, inside the mask. A region of the mask without a marker is no object.
+    order of rising boundary, inside the mask, across corners only with connectivity 8 and
+    `flood_corners`. A region of the mask without a marker is no object.
     What the mask parts are several objects, as they are for `components`: that happens to a
     marker where `threshold` is above `marker_threshold`. The remaining options and the errors are
     those of `components`; foreground and boundary must have one shape.
@@ -83,6 +88,7 @@ def watershed(
         marker_threshold=marker_threshold,
         boundary_weight=boundary_weight,
         connectivity=connectivity,
+        flood_corners=flood_corners,
         min_size=min_size,
         fill_holes=fill_holes,
         drop_border=drop_border,
@@ -97,6 +103,7 @@ def watershed_steps(
     marker_threshold: float = 0.5,
     boundary_weight: float = 1.0,
     connectivity: int = 8,
+    flood_corners: bool = True,
     min_size: int = 0,
     fill_holes: bool = False,
     drop_border: bool = False,
@@ -122,9 +129,8 @@ def watershed_steps(
     markers_HW = _label(mask_HW & (difference_HW > float(marker_threshold)), connectivity)
     labels_HW = np.zeros_like(markers_HW)
     if markers_HW.any():
-        labels_HW = flood(
-            height_HW, markers_HW, mask=mask_HW, connectivity=1 if connectivity == 4 else 2
-        )
+        across = connectivity == 8 and flood_corners
+        labels_HW = flood(height_HW, markers_HW, mask=mask_HW, connectivity=2 if across else 1)
     labels_HW = _finish(
         labels_HW, min_size=min_size, fill_holes=fill_holes, drop_border=drop_border
     )
@@ -136,11 +142,13 @@ def segment(
 ) -> np.ndarray:
     """Labels by the method that the options name.
 
+    The foreground is taken as it is: whoever decodes it follows the options' `reading`.
     "components" does not look at the boundary, "watershed" needs one: ValueError if it is None.
     """
-    settings = options.to_dict()
-    if settings.pop("method") == "components":
-        del settings["marker_threshold"], settings["boundary_weight"]
+    settings = watershed_options(options)
+    if options.method == "components":
+        for name in FOR_WATERSHED:
+            del settings[name]
         return components(foreground, **settings)
     if boundary is None:
         raise ValueError(
@@ -148,6 +156,12 @@ def segment(
             "choose the method components"
         )
     return watershed(foreground, boundary, **settings)
+
+
+def watershed_options(options: Segmentation) -> dict[str, Any]:
+    """The options that `watershed` and `watershed_steps` take, by their names."""
+    known = options.to_dict()
+    return {name: known[name] for name in known if name not in ("method", "reading")}
 
 
 def fill_object_holes(labels_HW: np.ndarray) -> np.ndarray:

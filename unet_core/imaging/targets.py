@@ -146,12 +146,18 @@ def _distances_of(labels: Any, xp: ModuleType) -> Any:
     return xp.from_numpy(_distances_of(labels.cpu().numpy(), np)).to(labels.device)
 
 
-def decode(prob_CHW: Any, target: str, boundary: str) -> tuple[Any, Any]:
+def has_rim(target: str, boundary: str) -> bool:
+    """Whether exclusive boundary pixels lie in the objects, so that there are two readings."""
+    return target == "three-class" and boundary != "outer"
+
+
+def decode(prob_CHW: Any, target: str, boundary: str, reading: str = "objects") -> tuple[Any, Any]:
     """Foreground and boundary probability [H, W] from a network's channels.
 
     Every target is read as these two, so that one watershed serves all. Exclusive boundary
     pixels inside the object belong to the foreground (else objects never grow back to full
-    size); outer ones do not. A distance d becomes the boundary 1 - d within the foreground.
+    size), unless the `reading` is "inside"; outer ones do not. A distance d becomes the boundary
+    1 - d within the foreground.
     """
     if target == "foreground":
         return prob_CHW[0], 0 * prob_CHW[0]
@@ -161,5 +167,6 @@ def decode(prob_CHW: Any, target: str, boundary: str) -> tuple[Any, Any]:
         return prob_CHW[0], prob_CHW[0] * (1 - prob_CHW[1])
     if target == "three-class":
         inside, edge = prob_CHW[1], prob_CHW[2]
-        return (inside if boundary == "outer" else inside + edge), edge
+        with_rim = has_rim(target, boundary) and reading == "objects"
+        return (inside + edge if with_rim else inside), edge
     return 1 - prob_CHW[0], 0 * prob_CHW[0]

@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image as PillowImage
 
 from unet_core.base import records
-from unet_core.base.config import Segmentation
+from unet_core.base.config import Objective, Segmentation
 from unet_core.imaging import class_map, images, instances, overlay, targets
 from unet_core.imaging.class_map import ClassMap
 from unet_core.imaging.measure import measure
@@ -30,23 +30,28 @@ PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of an image: its channels, and their reading as two pictures.
+    """What the network says of an image: its channels, float32 in 0..1, and what it has learnt.
 
-    All float32 in 0..1. The boundary is zero everywhere where the network has none. A network that
-    learnt classes has a class map, too. `notes` are what to know before one believes it.
+    A network that learnt classes has a class map, too. `notes` are what to know before one
+    believes it.
     """
 
     prob_CHW: np.ndarray
-    foreground_HW: np.ndarray
-    boundary_HW: np.ndarray
+    objective: Objective
     classes: ClassMap | None = field(default=None, kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
 class Segmented(Prediction):
-    """A prediction and the objects made from it: int32 labels, 0 for background."""
+    """A prediction, its reading as two pictures, and the objects made from these.
 
+    foreground_HW and boundary_HW: float32 in 0..1; the boundary is zero everywhere where the
+    network has none. labels_HW: int32, 0 for background.
+    """
+
+    foreground_HW: np.ndarray
+    boundary_HW: np.ndarray
     labels_HW: np.ndarray
 
 
@@ -88,18 +93,20 @@ def predict(
         if config.objective.target == "classes"
         else None
     )
-    pictures = targets.decode(prob_CHW, config.objective.target, config.objective.boundary)
-    return Prediction(prob_CHW, *pictures, classes=classes, notes=(note,) if note else ())
+    return Prediction(prob_CHW, config.objective, classes=classes, notes=(note,) if note else ())
 
 
 def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
     """Make objects from probabilities, the part that takes milliseconds."""
-    labels_HW = instances.segment(prediction.foreground_HW, prediction.boundary_HW, options)
+    objective = prediction.objective
+    decoded = targets.decode(
+        prediction.prob_CHW, objective.target, objective.boundary, options.reading
+    )
     return Segmented(
         prediction.prob_CHW,
-        prediction.foreground_HW,
-        prediction.boundary_HW,
-        labels_HW,
+        objective,
+        *decoded,
+        instances.segment(*decoded, options),
         classes=prediction.classes,
         notes=prediction.notes,
     )

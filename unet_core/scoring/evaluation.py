@@ -194,7 +194,8 @@ def _score_objects(
                 three.add(classes_HW, one.prob_CHW.argmax(0))
             if data == "isbi2012":
                 sections.append((one.true_HW, found.foreground_HW))
-            labels_HW = instances.segment(found.foreground_HW, found.boundary_HW, chosen)
+            read = predictions.decode(one, config, chosen.reading)
+            labels_HW = instances.segment(read.foreground_HW, read.boundary_HW, chosen)
             rows[-1] |= groups.add(one.true_HW, labels_HW)
             yield Pair(one.name, one.true_HW, labels_HW)
 

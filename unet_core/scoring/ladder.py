@@ -86,7 +86,13 @@ def ladder(
     for index, (name, network) in enumerate(networks.items()):
         tell = stage(f"the {name} network", index)
         predicted = predictions.predict_split(
-            network, data, split, scheme=scheme, view=view, on_progress=tell
+            network,
+            data,
+            split,
+            scheme=scheme,
+            view=view,
+            reading=settings.reading,
+            on_progress=tell,
         )
         found[name].update({one.name: one for one in predicted})
     rows = []
@@ -231,7 +237,7 @@ def ceilings(config: ModelConfig, settings: Segmentation) -> list[Rung]:
 
     def label_perfectly(sample: Sample) -> np.ndarray:
         assert sample.labels_HW is not None
-        return instances.segment(*perfect(sample.labels_HW, config), settings)
+        return instances.segment(*perfect(sample.labels_HW, config, settings.reading), settings)
 
     return [
         Rung(
@@ -251,7 +257,9 @@ def ceilings(config: ModelConfig, settings: Segmentation) -> list[Rung]:
     ]
 
 
-def perfect(labels_HW: np.ndarray, config: ModelConfig) -> tuple[np.ndarray, np.ndarray]:
+def perfect(
+    labels_HW: np.ndarray, config: ModelConfig, reading: str = "objects"
+) -> tuple[np.ndarray, np.ndarray]:
     """Foreground and boundary, float32, that a model without a fault would give for an image."""
     train = config.train
     if train.objective.target == "classes":  # of classes, only their foreground is an object
@@ -259,4 +267,4 @@ def perfect(labels_HW: np.ndarray, config: ModelConfig) -> tuple[np.ndarray, np.
     target = targets.encode(labels_HW, train.objective.target, train.objective.boundary)
     if targets.is_softmax(train.objective.target):
         target = np.moveaxis(np.eye(len(config.outputs), dtype=np.float32)[target], -1, 0)
-    return targets.decode(target, train.objective.target, train.objective.boundary)
+    return targets.decode(target, train.objective.target, train.objective.boundary, reading)

@@ -131,7 +131,13 @@ def _count(
     def compute() -> cache.Arrays:
         look = _stage("predicting image", 0, tell)
         predicted = predictions.predict_split(
-            trained, data, split, scheme=scheme, view=view, on_progress=look
+            trained,
+            data,
+            split,
+            scheme=scheme,
+            view=view,
+            reading=grid.base.reading,
+            on_progress=look,
         )
         look = _stage(f"trying {grid.n_cells} settings on image", 1, tell)
         return {"counts": landscape.count(predicted, grid, ious, on_progress=look)}

@@ -77,8 +77,8 @@ def expected(sample: str, options: Segmentation) -> tuple[int, matching.Counts]:
     """Objects and counts, without the page: the network is one threshold on the intensity."""
     found = datasets.load("synthetic-nuclei", "test", sample)
     trained = checkpoint.load(runs.list_runs()[0].id, device="cpu")
-    prediction = export.predict(trained, found.image_HW)
-    labels_HW = instances.segment(prediction.foreground_HW, prediction.boundary_HW, options)
+    prob_CHW = export.predict(trained, found.image_HW).prob_CHW
+    labels_HW = instances.segment(*prob_CHW, options)
     return int(labels_HW.max()), matching.match(found.labels_HW, labels_HW)
 
 
@@ -215,6 +215,30 @@ def test_the_weight_s_slider_is_fine_where_it_matters_and_reaches_what_a_link_as
     assert "--boundary-weight 7.5" in app.code[0].value
     app.slider(key="boundary_weight").set_value(2.0).run()
     assert app.slider(key="boundary_weight").value == 2.0
+
+
+def test_the_inside_alone_is_a_choice_for_models_with_a_rim(
+    model: str, save_cutter: Callable[..., str]
+) -> None:
+    three = save_cutter(target="three-class")
+    whole, inside = (
+        open_page(**NUCLEI, model=three, reading=reading, min_size="0", result="Steps")
+        for reading in ("objects", "inside")
+    )
+    assert not inside.exception
+    assert not inside.segmented_control(key="reading").disabled
+    assert "--reading inside" in inside.code[0].value
+    assert numbers(inside) != numbers(whole)
+    other = open_page(**NUCLEI, model=model, reading="inside")
+    assert other.segmented_control(key="reading").disabled
+    assert "no class for the rim" in other.segmented_control(key="reading").help
+
+
+def test_growing_across_corners_is_idle_where_nothing_is_connected_there(model: str) -> None:
+    assert not open_page(**NUCLEI).toggle(key="flood_corners").disabled
+    app = open_page(**NUCLEI, connectivity="4")
+    assert app.toggle(key="flood_corners").disabled
+    assert "across corners" in app.toggle(key="flood_corners").help
 
 
 def test_a_link_to_what_is_gone_says_so(model: str) -> None:

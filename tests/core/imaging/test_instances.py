@@ -7,7 +7,9 @@ from skimage.measure import label
 from skimage.morphology import disk
 
 from unet_core.base.config import Segmentation
+from unet_core.imaging import targets
 from unet_core.imaging.instances import (
+    FOR_WATERSHED,
     components,
     fill_object_holes,
     segment,
@@ -25,6 +27,7 @@ PLAIN = Segmentation(
     drop_border=False,
     connectivity=8,
 )
+NEW = ("reading", "flood_corners")  # not in files of earlier versions
 
 
 def draw(*rows):
@@ -194,6 +197,48 @@ def test_watershed_follows_its_definition(rng, connectivity, marker_threshold):
         assert labels.dtype == np.int32
 
 
+@pytest.mark.parametrize("boundary", ["thick", "inner"])
+def test_the_inside_alone_with_a_flood_beside_each_other_is_the_tutorials_watershed(rng, boundary):
+    options = Segmentation(reading="inside", flood_corners=False, fill_holes=False)
+    objects = differing = 0
+    for _ in range(10):
+        logits = 4 * np.stack([noise(rng, sigma=1.5) for _ in range(3)])
+        prob = np.exp(logits) / np.exp(logits).sum(axis=0)
+        prob = (prob - prob.min()) / np.ptp(prob)
+        inside, edge = prob[1], prob[2]
+        # "Segmentation with U-Net": cores without the edge, flooded inside the inside class.
+        cores = label(inside - edge > 0.5)
+        expected = segmentation.watershed(edge, cores, mask=inside > 0.5)
+        found = segment(*targets.decode(prob, "three-class", boundary, "inside"), options)
+        assert_same_regions(found, expected)
+        usual = segment(*targets.decode(prob, "three-class", boundary), PLAIN)
+        objects, differing = objects + found.max(), differing + (usual != found).sum()
+    assert objects > 100
+    assert differing > 1000
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_settings_from_before_there_was_a_reading_segment_as_they_did(rng, connectivity):
+    now = Segmentation(marker_threshold=0.3, boundary_weight=0.5, fill_holes=False)
+    now = now.replace(connectivity=connectivity)
+    old = {key: value for key, value in now.to_dict().items() if key not in NEW}
+    assert len(old) == 8
+    foreground, boundary = noise(rng, sigma=1), noise(rng)
+    labels = segment(foreground, boundary, Segmentation.from_dict(old))
+    assert labels.max() > 20
+    assert_same_regions(labels, plain_watershed(foreground, boundary, now))
+
+
+def test_objects_grow_across_corners_unless_they_are_told_not_to():
+    foreground = np.array([[0.9, 0.0], [0.0, 0.6]])
+    boundary = np.array([[0.0, 0.0], [0.0, 0.5]])
+    assert watershed(foreground, boundary).tolist() == [[1, 0], [0, 1]]
+    assert watershed(foreground, boundary, flood_corners=False).tolist() == [[1, 0], [0, 0]]
+    # Their markers are connected as before.
+    flat = watershed(foreground, 0 * boundary, flood_corners=False)
+    assert flat.tolist() == [[1, 0], [0, 1]]
+
+
 def test_touching_discs_are_parted_along_their_boundary():
     foreground, boundary, owner = discs((30, 50), (15, 12), (15, 26), (14, 38))
     labels = watershed(foreground, boundary)
@@ -237,6 +282,7 @@ def test_every_object_is_one_connected_region_whatever_the_settings(rng, method)
             fill_holes=bool(rng.integers(2)),
             drop_border=bool(rng.integers(2)),
             connectivity=4 * rng.integers(1, 3).item(),
+            flood_corners=bool(rng.integers(2)),
         )
         labels = segment(noise(rng, sigma=rng.uniform(0.5, 3)), noise(rng), options)
         pieces = label(labels, connectivity=1 if options.connectivity == 4 else 2)
@@ -306,14 +352,15 @@ def test_segment_obeys_every_option():
         {"fill_holes": True},
         {"drop_border": True},
         {"connectivity": 4},
+        {"flood_corners": False},
     ):
         expected = watershed(foreground, boundary, **option)
         np.testing.assert_array_equal(
             segment(foreground, boundary, PLAIN.replace(**option)), expected
         )
-        if option and "connectivity" not in option:
+        if option and not {"connectivity", "flood_corners"} & set(option):
             assert (expected != watershed(foreground, boundary)).any(), option
-        for unused in ("marker_threshold", "boundary_weight"):
+        for unused in FOR_WATERSHED:
             option.pop(unused, None)
         np.testing.assert_array_equal(
             segment(foreground, None, PLAIN.replace(method="components", **option)),

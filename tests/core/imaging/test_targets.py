@@ -93,6 +93,30 @@ def test_numpy_and_torch_encode_alike_and_decoding_truth_gives_the_objects_back(
             assert boundary[5, 7] > boundary[5, 5]  # between the objects, not in their middle
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_inside_alone_leaves_out_the_rim_where_there_is_one(mode: str) -> None:
+    labels = np.zeros((12, 16), np.int32)
+    labels[2:9, 2:8], labels[2:9, 8:14] = 1, 2
+    prob = np.eye(3)[targets.encode(labels, "three-class", mode)].transpose(2, 0, 1)
+    inside, edge = targets.decode(prob, "three-class", mode, "inside")
+    np.testing.assert_array_equal(inside, prob[1])
+    np.testing.assert_array_equal(edge, prob[2])
+    whole = targets.decode(prob, "three-class", mode)[0]
+    assert (whole > inside).any() == targets.has_rim("three-class", mode) == (mode != "outer")
+
+
+@pytest.mark.parametrize("target", ["foreground", "foreground+boundary", "distance", "classes"])
+def test_other_targets_have_one_reading(target: str, rng: np.random.Generator) -> None:
+    prob = rng.random((3, 6, 7))
+    assert not targets.has_rim(target, "thick")
+    for one, other in zip(
+        targets.decode(prob, target, "thick"),
+        targets.decode(prob, target, "thick", "inside"),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_classes_pass_through_and_decode_to_not_background() -> None:
     labels = np.array([[0, 1, 2]])
     assert targets.encode(labels, "classes").tolist() == [[0, 1, 2]]

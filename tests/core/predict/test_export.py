@@ -18,7 +18,7 @@ import torch
 from PIL import Image as PillowImage
 
 from unet_core import __version__
-from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.base.config import ModelConfig, Objective, Segmentation, TrainConfig
 from unet_core.cli import main
 from unet_core.imaging import images, instances
 from unet_core.imaging.measure import measure
@@ -71,7 +71,7 @@ def recipe(**changes: object) -> Recipe:
 
 def labelled(labels_HW: np.ndarray) -> export.Segmented:
     prob_CHW = np.stack([labels_HW > 0, labels_HW == 0]).astype(np.float32) * 0.7
-    return export.Segmented(prob_CHW, prob_CHW[0], prob_CHW[1], labels_HW)
+    return export.Segmented(prob_CHW, Objective(), prob_CHW[0], prob_CHW[1], labels_HW)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -241,7 +241,7 @@ def test_the_archive_holds_everything(rng: np.random.Generator) -> None:
     pixels_HW = blobs(rng)
     labels_HW = instances.components(pixels_HW > 300)
     prob_CHW = rng.random((2, *labels_HW.shape)).astype(np.float32)
-    segmented = export.Segmented(prob_CHW, prob_CHW[0], prob_CHW[1], labels_HW)
+    segmented = export.Segmented(prob_CHW, Objective(), prob_CHW[0], prob_CHW[1], labels_HW)
     given, source = recipe(), export.plane_tiff(pixels_HW, 0.5)
     arguments = ("a b", pixels_HW, segmented, given)
     more = {"pixel_size_um": 0.5, "channel_names": ("inside", "edge"), "source": source}

@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from unet_core.base.config import Segmentation
+from unet_core.data import datasets, samples
+from unet_core.imaging import instances
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
-from unet_core.scoring import predictions
+from unet_core.predict import inference, model
+from unet_core.scoring import evaluation, ladder, landscape, matching, predictions, tuning
 from unet_core.scoring.predictions import View
 
 
@@ -36,6 +39,37 @@ def test_probabilities_are_computed_once_and_are_those_of_the_network(
             np.testing.assert_array_equal(one.true_HW, other.true_HW)
             assert one.foreground_HW.max() > 0.5 > one.foreground_HW.min()
     assert told == [(1, 2), (2, 2)]
+
+
+def test_all_that_makes_objects_follows_the_reading(
+    save_cutter: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "NUCLEI", (20, 2))  # blurred, so that there is a rim
+    monkeypatch.setattr(landscape, "THRESHOLDS", (0.4,))
+    monkeypatch.setattr(landscape, "MARKERS", (0.6,))
+    monkeypatch.setattr(tuning, "WIDENINGS", 0)
+    settings = Segmentation(reading="inside", marker_threshold=0.2)
+    run = save_cutter(target="three-class", segmentation=settings, tuned_on="hand")
+    trained, asked = checkpoint.load(run, device="cpu"), ("synthetic-nuclei", "test")
+    total, usual = matching.Counts(), matching.Counts()
+    for name in datasets.sample_names(*asked):
+        sample = datasets.load(*asked, name)
+        prob_CHW = inference.predict(trained, sample.image_HW)
+        labels_HW = instances.segment(prob_CHW[1], prob_CHW[2], settings)
+        np.testing.assert_array_equal(labels_HW, model.load(run).segment(sample.image_HW))
+        total += matching.match(sample.labels_HW, labels_HW, 0.9)
+        whole_HW = instances.segment(prob_CHW[1] + prob_CHW[2], prob_CHW[2], settings)
+        usual += matching.match(sample.labels_HW, whole_HW, 0.9)
+    assert total != usual
+    scores = [evaluation.evaluate(trained, *asked)["pooled"][8]]
+    rungs = ladder.ladder(trained, *asked)
+    scores += [one["pooled"][8] for one in rungs if one["name"] == "This model + watershed"]
+    for one in scores:
+        assert (one["tp"], one["fp"], one["fn"]) == (total.tp, total.fp, total.fn)
+    aim = landscape.Aim(iou=0.9)
+    found = tuning.tune(trained, *asked, aim, on_test=True).landscape
+    assert found.values_RK[found.grid.base_cell()] == total.f1
+    assert found.settings.reading == "inside"
 
 
 def test_the_key_holds_all_that_decides_the_probabilities_and_nothing_else(
