@@ -21,6 +21,12 @@ LOOKING = {
         1024,
         "As a tutorial does, which takes 16. The rest of each image is not scored. 0 is off.",
     ),
+    "middle": (
+        "Score the middle, too (px)",
+        4096,
+        "The pixels of a square in the middle of each image, by image: so UNet-PyTorch scores the "
+        "388 px that its network answers for. 0 is off.",
+    ),
     "patches": (
         "Score patches, too: this many per image",
         1000,

@@ -32,6 +32,13 @@ MEMBRANES = {
     "rand_error": ("Rand error", "0 is perfect. Before borders are thinned, as in 2012."),
 }
 
+ABOUT_PIXEL_AVERAGES = (
+    "**Pooled** counts the pixels of all images together. **By image** scores each image and takes "
+    "the mean. **Middle**, where it was asked for, is by image, too, but looks only at a square in "
+    "the middle of each, as tutorials do whose network answers for no more. Compare only like "
+    "with like."
+)
+
 
 def show(document: Document) -> None:
     """The scores of pixels beside published ones, and each class."""
@@ -44,6 +51,7 @@ def show(document: Document) -> None:
         st.caption("Every pixel counts, and belongs to its most probable class.")
     rows = _rows(document)
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+    st.caption(ABOUT_PIXEL_AVERAGES)
     _show_published(document, {row["Score"] for row in rows})
     classes, curve = (document["pixels"].get(key) for key in ("classes", "curve"))
     left, right = st.columns(2, gap="large")
@@ -65,12 +73,14 @@ def show(document: Document) -> None:
 
 def _rows(document: Document) -> list[dict[str, str]]:
     pixels = document["pixels"]
-    by_image = pixels.get("by_image") or {}
+    by_image, middle = pixels.get("by_image") or {}, pixels.get("middle") or {}
+    column = f"By image, middle {middle['side']} px" if middle else ""
     return [
         {
             "Score": label,
             "Pooled": number(pixels.get(key)),
             "By image": number(by_image.get(key)),
+            **({column: number(middle.get(key))} if middle else {}),
             "What it is": what,
         }
         for key, (label, what) in SCORES.items()

@@ -13,7 +13,12 @@ from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
 from unet_core.predict.recipe import MARK, is_marked
 
-AVERAGES = {"pooled": "pooled", "by_image": "by image", "unstated": "average not stated"}
+AVERAGES = {
+    "pooled": "pooled",
+    "by_image": "by image",
+    "middle": "by image, the middle",
+    "unstated": "average not stated",
+}
 MEASURES = {"ap": "AP", "f1": "F1", "pq": "PQ", "precision": "Precision", "recall": "Recall"}
 PAYS = 0.9  # of the draws must gain before we say that tuning pays
 BY_HAND = "given by hand"  # what `tuned_on` says of thresholds that are not the model's
@@ -156,6 +161,7 @@ def settings(document: dict[str, Any]) -> str:
         ("rotations", "averaged over {} rotations"),
         ("window", "sliding window of {} px"),
         ("crop_multiple", "images cut to multiples of {}"),
+        ("middle", "pixels of the middle {} px scored, too"),
     ):
         if document.get(key):
             parts.append(words.format(document[key]))

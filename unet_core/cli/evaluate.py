@@ -42,6 +42,13 @@ def _add_evaluate(found: Any) -> None:
         default=0,
         help="for sets of classes: also score N patches from each image, as in training",
     )
+    parser.add_argument(
+        "--middle",
+        metavar="N",
+        type=int,
+        default=0,
+        help="also score the pixels of the middle N x N px of each image, as the mean of images",
+    )
     group = parser.add_argument_group("how probabilities become objects (default: the model's)")
     add_options(group, fields(Segmentation))
     parser.add_argument(
@@ -83,6 +90,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         segmentation=settings,
         view=view,
         n_patches=arguments.patches,
+        middle=arguments.middle,
         on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
     )
     tell("")
@@ -128,10 +136,13 @@ def _pixel_lines(document: dict[str, Any]) -> list[str]:
     names = {"dice": "Dice", "iou": "IoU", "mean_iou": "mean IoU", "accuracy": "accuracy"}
     names["three_class_accuracy"] = "accuracy of 3 classes"
     names["patch_mean_iou"] = "mean IoU on patches"
+    kinds = {"pooled": pixels, "mean of images": pixels["by_image"]}
+    if middle := pixels.get("middle"):
+        kinds[f"mean of images, each by its middle {middle['side']} px"] = middle
     lines = [
         f"pixels, {kind}: "
         + ", ".join(f"{label} {row[key]:.4f}" for key, label in names.items() if row.get(key))
-        for kind, row in (("pooled", pixels), ("mean of images", pixels["by_image"]))
+        for kind, row in kinds.items()
     ]
     if found:
         lines.append(

@@ -75,6 +75,7 @@ def evaluate(
     segmentation: Segmentation | None = None,
     view: View = WHOLE,
     n_patches: int = 0,
+    middle: int = 0,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The document of `score` for a model on a split, with what was measured and how.
@@ -84,9 +85,12 @@ def evaluate(
     foreground above .5 (classes: the most probable) and has a `curve` over other thresholds,
     `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
     were found. Sets of classes have no scores of objects; with `n_patches` their pixels are also
-    scored on that many patches cut from each image, as the model was trained on.
+    scored on that many patches cut from each image, as the model was trained on. With `middle`
+    the pixels are also scored in a square of that side in the middle of each image, as the mean
+    of the images.
     Raises ValueError for an unknown or absent set, a split without images or truth, a model
-    that was made for another kind of labels, and patches of objects.
+    that was made for another kind of labels, patches of objects, and a middle that is larger than
+    an image.
     """
     config = trained.config
     scheme = predictions.own_scheme(trained, data, scheme)
@@ -94,6 +98,8 @@ def evaluate(
     has_classes = config.train.objective.target == "classes"
     if n_patches < 0:
         raise ValueError(f"patches must be 0 or more, got {n_patches}")
+    if middle < 0:
+        raise ValueError(f"middle must be 0 or more, got {middle}")
     if n_patches and not has_classes:
         raise ValueError(f"patches are for sets of classes, but {data} has objects: leave them out")
     chosen = segmentation or config.segmentation
@@ -107,12 +113,13 @@ def evaluate(
         "scheme": scheme,
         **asdict(view),
         "patches": n_patches,
+        "middle": middle,
         "thresholds": chosen.to_dict(),
         "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
     }
     if not has_classes:
-        return {**about, **_score_objects(answers, config, chosen, data)}
-    document = {**about, **_score_classes(answers, config)}
+        return {**about, **_score_objects(answers, config, chosen, data, middle)}
+    document = {**about, **_score_classes(answers, config, middle)}
     if n_patches:
         found = _score_patches(trained, data, split, names, n_patches)
         document["pixels"]["patch_mean_iou"] = found
@@ -134,16 +141,25 @@ def _check_kind(config: ModelConfig, data: str) -> None:
         )
 
 
-def _score_classes(answers: Iterable[Answer], config: ModelConfig) -> dict[str, Any]:
+def _score_classes(answers: Iterable[Answer], config: ModelConfig, side: int) -> dict[str, Any]:
     tally = pixel_scores.Tally(config.outputs)
-    rows = [{"name": one.name, **tally.add(one.true_HW, one.prob_CHW.argmax(0))} for one in answers]
-    return {
+    middle = pixel_scores.Middle(side, config.outputs)
+    rows = []
+    for one in answers:
+        pred_HW = one.prob_CHW.argmax(0)
+        rows.append({"name": one.name, **tally.add(one.true_HW, pred_HW)})
+        if side:
+            middle.add(one.true_HW, pred_HW)
+    document: dict[str, Any] = {
         "images": len(rows),
         "pooled": [],
         "by_image": [],
         "per_image": rows,
         "pixels": tally.document(),
     }
+    if side:
+        document["pixels"]["middle"] = middle.document()
+    return document
 
 
 def _score_patches(
@@ -174,10 +190,11 @@ def _score_patches(
 
 
 def _score_objects(
-    answers: Iterable[Answer], config: ModelConfig, chosen: Segmentation, data: str
+    answers: Iterable[Answer], config: ModelConfig, chosen: Segmentation, data: str, side: int
 ) -> dict[str, Any]:
     train, about = config.train, datasets.info(data)
     tally, curve = pixel_scores.Tally(about.classes), pixel_scores.Curve()
+    middle = pixel_scores.Middle(side, about.classes)
     three, groups = pixel_scores.Tally(config.outputs), recall_groups.Groups()
     sections: list[tuple[np.ndarray, np.ndarray]] = []
     rows: list[dict[str, float | None]] = []
@@ -185,8 +202,11 @@ def _score_objects(
     def pairs() -> Iterator[Pair]:
         for one in answers:
             found = predictions.decode(one, config)
-            curve.add(one.true_HW > 0, found.foreground_HW)
-            rows.append(tally.add(one.true_HW > 0, found.foreground_HW > 0.5))
+            true_HW, pred_HW = one.true_HW > 0, found.foreground_HW > 0.5
+            curve.add(true_HW, found.foreground_HW)
+            rows.append(tally.add(true_HW, pred_HW))
+            if side:
+                middle.add(true_HW, pred_HW, found.foreground_HW)
             if train.objective.target == "three-class":
                 classes_HW = targets.encode(
                     one.true_HW, train.objective.target, train.objective.boundary
@@ -205,6 +225,8 @@ def _score_objects(
         row |= {key: pixels[key] for key in kept}
     document |= {"pixels": tally.document(), **groups.document()}
     document["pixels"]["curve"] = curve.rows()
+    if side:
+        document["pixels"]["middle"] = middle.document()
     if three.tables:
         accuracy = three.document()
         document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]

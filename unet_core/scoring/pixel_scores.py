@@ -1,4 +1,4 @@
-"""Scores of pixels over a split: Dice, IoU and accuracy, pooled and by image.
+"""Scores of pixels over a split: Dice, IoU and accuracy, pooled, by image, and of the middle.
 
 Axes: C classes, H rows, W columns.
 """
@@ -73,6 +73,50 @@ class Curve:
             }
             for index, threshold in enumerate(THRESHOLDS)
         ]
+
+
+class Middle:
+    """Scores of the middle square of each image, and their means over the images.
+
+    So the answers of valid convolutions to a whole image are often scored: they end where it can
+    be seen no further (388 px of a 512 px section in Ronneberger et al. 2015).
+    """
+
+    def __init__(self, side: int, classes: tuple[str, ...]) -> None:
+        self.side = side
+        self.tally = Tally(classes)
+        self.curves: list[Curve] = []
+
+    def add(
+        self, true_HW: np.ndarray, pred_HW: np.ndarray, prob_HW: np.ndarray | None = None
+    ) -> None:
+        """Count an image with class numbers, and with the probability of foreground where known.
+
+        Raises ValueError for an image that is smaller than the square.
+        """
+        self.tally.add(self._cut(true_HW), self._cut(pred_HW))
+        if prob_HW is not None:
+            self.curves.append(Curve())
+            self.curves[-1].add(self._cut(true_HW) > 0, self._cut(prob_HW))
+
+    def document(self) -> dict[str, Any]:
+        """The means, and with probabilities a `curve` of them over the thresholds."""
+        found = {"side": self.side, **self.tally.document()["by_image"]}
+        if self.curves:
+            per_threshold = zip(*(curve.rows() for curve in self.curves), strict=True)
+            found["curve"] = [
+                {key: mean(one[key] for one in rows) for key in rows[0]} for rows in per_threshold
+            ]
+        return found
+
+    def _cut(self, image_HW: np.ndarray) -> np.ndarray:
+        if self.side > min(image_HW.shape):
+            shape = " x ".join(map(str, image_HW.shape))
+            raise ValueError(
+                f"middle must be at most the sides of the images, got {self.side} for {shape} px"
+            )
+        top, left = ((length - self.side) // 2 for length in image_HW.shape)
+        return image_HW[top : top + self.side, left : left + self.side]
 
 
 def scores(table_CC: np.ndarray) -> dict[str, float | None]:

@@ -93,6 +93,35 @@ def test_classes_are_scored_by_their_pixels() -> None:
     assert found["pixels"]["accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
 
 
+@pytest.mark.parametrize(
+    ("target", "outputs", "data"),
+    [
+        ("foreground", ("foreground",), "synthetic-nuclei"),
+        ("classes", ("background", "line", "ellipse"), "synthetic-shapes"),
+    ],
+)
+def test_the_middle_of_images_is_scored_on_its_own(
+    target: str, outputs: tuple[str, ...], data: str
+) -> None:
+    trained = model(target, outputs, data)
+    found = evaluation.evaluate(trained, data, "test", middle=100)["pixels"]
+    ious = []
+    for name in datasets.sample_names(data, "test"):
+        sample = datasets.load(data, "test", name)
+        prob = inference.predict(trained, sample.image_HW)
+        top, left = ((side - 100) // 2 for side in sample.image_HW.shape)
+        pred, true = (
+            one[top : top + 100, left : left + 100]
+            for one in (prob[0] > 0.5 if len(outputs) == 1 else prob.argmax(0), sample.labels_HW)
+        )
+        classes = max(2, len(outputs))
+        table = metrics.confusion(true if classes > 2 else true > 0, pred, classes)
+        ious.append(np.nanmean(metrics.iou_per_class(table)))
+    assert found["middle"]["mean_iou"] == pytest.approx(np.mean(ious))
+    assert found["middle"]["mean_iou"] != pytest.approx(found["by_image"]["mean_iou"])
+    assert ("curve" in found["middle"]) == (len(outputs) == 1)
+
+
 def test_three_classes_have_an_accuracy_of_their_own() -> None:
     trained = model("three-class", ("background", "inside", "boundary"), "synthetic-nuclei")
     found = evaluation.evaluate(trained, "synthetic-nuclei", "test", view=View(crop_multiple=32))
@@ -115,6 +144,8 @@ def test_three_classes_have_an_accuracy_of_their_own() -> None:
         ("classes", ("a", "b"), "synthetic-shapes", {}, "has 3 classes, but the model 2"),
         ("foreground", ("foreground",), "synthetic-nuclei", {"n_patches": 2}, "leave them out"),
         ("classes", ("a", "b", "c"), "synthetic-shapes", {"n_patches": -1}, "0 or more, got -1"),
+        ("foreground", ("foreground",), "synthetic-nuclei", {"middle": -1}, "0 or more, got -1"),
+        ("classes", ("a", "b", "c"), "synthetic-shapes", {"middle": 388}, "got 388 for 400 x 200"),
         (
             "foreground",
             ("foreground",),

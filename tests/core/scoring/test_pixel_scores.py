@@ -40,6 +40,34 @@ def test_the_curve_counts_what_each_threshold_gives() -> None:
         assert {key: row[key] for key in scores} == scores
 
 
+def test_the_middle_is_the_mean_of_the_images_inner_squares() -> None:
+    rng = np.random.default_rng(0)
+    middle, each = pixel_scores.Middle(4, ("background", "object")), []
+    for shape in ((4, 7), (9, 5)):
+        true_HW = rng.random(shape) < 0.4
+        prob_HW = rng.random(shape).astype(np.float32)
+        middle.add(true_HW, prob_HW > 0.5, prob_HW)
+        rows, columns = ((side - 4) // 2 for side in shape)
+        inner = (slice(rows, rows + 4), slice(columns, columns + 4))
+        each.append((true_HW[inner], prob_HW[inner]))
+    found = middle.document()
+    for threshold, row in ((0.5, found), (0.5, found["curve"][9]), (0.3, found["curve"][5])):
+        parts = [
+            pixel_scores.scores(metrics.confusion(true_HW, prob_HW > threshold, 2))
+            for true_HW, prob_HW in each
+        ]
+        for key in ("mean_iou", "accuracy", "dice", "iou"):
+            assert row[key] == pytest.approx(np.mean([part[key] for part in parts]))
+    assert found["side"] == 4
+    assert [row["threshold"] for row in found["curve"]] == pytest.approx(np.arange(1, 20) / 20)
+
+
+def test_a_middle_that_is_larger_than_an_image_is_refused() -> None:
+    empty = np.zeros((3, 9), int)
+    with pytest.raises(ValueError, match="at most the sides of the images, got 4 for 3 x 9 px"):
+        pixel_scores.Middle(4, ("a", "b")).add(empty, empty)
+
+
 def test_a_curve_without_foreground_has_no_dice() -> None:
     curve = pixel_scores.Curve()
     curve.add(np.zeros((2, 2), bool), np.zeros((2, 2), np.float32))
