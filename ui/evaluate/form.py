@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ui.evaluate import jobs, more, sentences
+from ui.evaluate import jobs, more, protocol, sentences
 from ui.shared import cache, glossary, models, page
 from ui.shared.choice import asked_for, choose, choose_set, tell_empty
 from ui.shared.words import many, plain, set_title
@@ -135,11 +135,15 @@ def _finish_evaluate(chosen: Choice) -> None:
             help=LADDER_HELP if has_objects else "The ladder is about objects, not classes.",
         )
         others = more.choose(chosen.config, has_objects=has_objects)
+        printed = protocol.choose_name()
+    problem = problem or protocol.explain(printed, chosen.config, chosen.data)
     words = ["evaluate", *chosen.words, *(["--flips"] if flips else []), *others]
+    words += ["--protocol", printed] if printed else []
     if ladder and has_objects:
         words.append("--ladder")
     _warn(chosen, problem)
     title = chosen.title + (" with the ladder" if "--ladder" in words else "")
+    title += f" as in {printed}" if printed else ""
     _start_button("Evaluate", "evaluate", chosen, words, title=title, is_possible=not problem)
 
 

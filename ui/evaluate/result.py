@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.evaluate import images, ladder, pixels, scores, sentences
+from ui.evaluate import images, ladder, pixels, protocol, scores, sentences
 from ui.shared import cache, html, page
 from ui.shared.words import plain
 from unet_core.runs.jobs import Job
@@ -21,6 +21,7 @@ def show(job: Job, document: Document) -> None:
     html.shrink_numbers()
     st.caption(plain(sentences.settings(document)))
     _warn(document)
+    protocol.show(document)
     parts = _parts(document)
     tabs = st.tabs(list(parts), key="show", bind="query-params")
     for tab, draw in zip(tabs, parts.values(), strict=True):

@@ -154,7 +154,7 @@ def settings(document: dict[str, Any]) -> str:
     thresholds = document.get("thresholds") or {}
     parts = [many(document["images"], "image"), f"scheme {document['scheme']}"]
     if thresholds and has_objects(document):
-        parts += [_describe(thresholds), _where_tuned(document.get("tuned_on") or "")]
+        parts += [_describe(thresholds), _where_tuned(document)]
     if document.get("flips"):
         parts.append("averaged over flips and rotations")
     for key, words in (
@@ -168,7 +168,10 @@ def settings(document: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _where_tuned(tuned_on: str) -> str:
+def _where_tuned(document: dict[str, Any]) -> str:
+    tuned_on, protocol = document.get("tuned_on") or "", document.get("protocol")
+    if protocol and protocol["settings"] == document["thresholds"]:
+        return "as printed in the tutorial"
     if tuned_on == BY_HAND:
         return "thresholds given by hand"
     return f"tuned on {tuned_on}" if tuned_on else "not tuned: the usual settings"
@@ -180,6 +183,11 @@ def _describe(thresholds: dict[str, Any]) -> str:
     if thresholds["method"] == "watershed":
         text += f", markers {thresholds['marker_threshold']:g}"
         text += f", boundary weight {thresholds['boundary_weight']:g}"
+        text += "" if thresholds.get("flood_corners", True) else ", not across corners"
+    if thresholds.get("reading", "objects") == "inside":
+        text += ", inside alone"
+    if thresholds.get("connectivity", 8) == 4:
+        text += ", connectivity 4"
     return text + f", from {thresholds['min_size']} px²"
 
 

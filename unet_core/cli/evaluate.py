@@ -5,9 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from unet_core.base.config import Segmentation
+from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.cli.output import progress, show
 from unet_core.cli.parser import (
+    Parser,
     add_command,
     add_job,
     add_model,
@@ -27,11 +28,25 @@ def add_to(found: Any) -> None:
 
 def _add_evaluate(found: Any) -> None:
     parser = add_command(found, "evaluate", evaluate, "score a model on the images of a data set")
+    parser.fill = _fill
+
+
+def _fill(parser: Parser) -> None:
+    from unet_core.scoring.protocols import PROTOCOLS
+
     add_job(parser)
     add_model(parser)
-    parser.add_argument("--data", metavar="NAME", required=True, help="the data set")
+    parser.add_argument("--data", metavar="NAME", help="the data set (default: the protocol's)")
     parser.add_argument(
-        "--split", metavar="SPLIT", required=True, help="which of its images: train, val or test"
+        "--split",
+        metavar="SPLIT",
+        help="which of its images: train, val or test (default: the test, with a protocol)",
+    )
+    parser.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="measure as a tutorial printed it, but for the options that are given, too: "
+        + ", ".join(PROTOCOLS),
     )
     parser.add_argument("--scheme", help="how training images are divided (default: the model's)")
     add_view(parser)
@@ -75,11 +90,17 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from unet_core.data import datasets
     from unet_core.network import checkpoint
 
-    tuned = checkpoint.read_config(arguments.model).segmentation
+    config = checkpoint.read_config(arguments.model)
+    printed = _follow_protocol(arguments, config)
+    if not arguments.data or not arguments.split:
+        raise ValueError(
+            "name the images with --data and --split, or with --protocol a tutorial that did"
+        )
     datasets.sample_names(arguments.data, arguments.split, scheme=arguments.scheme)
-    from unet_core.scoring import evaluation
+    from unet_core.scoring import evaluation, protocols
 
-    settings = tuned.with_text(given_options(arguments, tuned.to_dict()))
+    tuned = config.segmentation
+    settings = (printed or tuned).with_text(given_options(arguments, tuned.to_dict()))
     view, tell = read_view(arguments), progress(arguments)
     trained = checkpoint.load(arguments.model, device=arguments.device)
     document = evaluation.evaluate(
@@ -95,6 +116,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     )
     tell("")
     document = {"model": arguments.model, **document}
+    if arguments.protocol:
+        document["protocol"] = protocols.compare(arguments.protocol, document)
     if arguments.ladder:
         from unet_core.scoring import ladder
 
@@ -108,15 +131,30 @@ def evaluate(arguments: argparse.Namespace) -> int:
             on_progress=tell,
         )
         tell("")
-    where = document["tuned_on"] or "nothing: they are the defaults"
-    lines = [
-        f"{arguments.model} on {arguments.data} {arguments.split}, thresholds tuned on {where}"
-    ]
+    where = f"tuned on {document['tuned_on'] or 'nothing: they are the defaults'}"
+    if settings != tuned:
+        where = "as printed" if settings == printed else "given by hand"
+    lines = [f"{arguments.model} on {arguments.data} {arguments.split}, thresholds {where}"]
     if document["scheme"] == "leaky":
         lines.append(catalogue.LEAK)
     lines += [*_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)]
-    show(arguments, document, lines)
+    show(arguments, document, lines + _protocol_lines(document))
     return 0
+
+
+def _follow_protocol(arguments: argparse.Namespace, config: ModelConfig) -> Segmentation | None:
+    """The settings that a protocol prints; its images and looks fill in what was not given."""
+    if not arguments.protocol:
+        return None
+    from unet_core.scoring import protocols
+
+    protocol = protocols.find(arguments.protocol)
+    arguments.data, arguments.split = arguments.data or protocol.data, arguments.split or "test"
+    if problem := protocols.misfit(arguments.protocol, config, arguments.data):
+        raise ValueError(problem)
+    for name, value in protocol.looks.items():
+        setattr(arguments, name, getattr(arguments, name) or value)
+    return protocol.segmentation
 
 
 def score(arguments: argparse.Namespace) -> int:
@@ -150,6 +188,21 @@ def _pixel_lines(document: dict[str, Any]) -> list[str]:
             f"V_info {found['v_info']:.4f} at threshold {found['threshold']:g} "
             f"({found['convention']})"
         )
+    return lines
+
+
+def _protocol_lines(document: dict[str, Any]) -> list[str]:
+    """The tutorial's figures beside ours."""
+    found = document.get("protocol")
+    if not found:
+        return []
+    but = f", but for {', '.join(found['changed'])}" if found["changed"] else ""
+    lines = [f"as printed in {found['title']}{but}:"]
+    for row in found["figures"]:
+        theirs, ours = (
+            "-" if row[key] is None else f"{row[key]:.4f}" for key in ("theirs", "ours")
+        )
+        lines.append(f"  {row['label']}: theirs {theirs}, this model {ours}")
     return lines
 
 

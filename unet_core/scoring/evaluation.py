@@ -216,12 +216,12 @@ def _score_objects(
                 sections.append((one.true_HW, found.foreground_HW))
             read = predictions.decode(one, config, chosen.reading)
             labels_HW = instances.segment(read.foreground_HW, read.boundary_HW, chosen)
-            rows[-1] |= groups.add(one.true_HW, labels_HW)
+            rows[-1] |= {**groups.add(one.true_HW, labels_HW), "is_cut": one.is_cut}
             yield Pair(one.name, one.true_HW, labels_HW)
 
     document = score(pairs())
     for row, pixels in zip(document["per_image"], rows, strict=True):
-        kept = ("dice", "accuracy", "median_diameter", "touching")
+        kept = ("dice", "accuracy", "median_diameter", "touching", "is_cut")
         row |= {key: pixels[key] for key in kept}
     document |= {"pixels": tally.document(), **groups.document()}
     document["pixels"]["curve"] = curve.rows()

@@ -66,11 +66,15 @@ WHOLE = View()
 
 @dataclass(frozen=True)
 class Answer:
-    """An image's probabilities, float32 [C, H, W], beside its truth."""
+    """An image's probabilities, float32 [C, H, W], beside its truth.
+
+    `is_cut` says whether the view has cut something off the image.
+    """
 
     name: str
     prob_CHW: np.ndarray
     true_HW: np.ndarray
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,10 @@ def predict_each(
     from unet_core.predict import inference
 
     for done, name in enumerate(names, start=1):
-        image_HW, true_HW = (view.cut(part) for part in _load(data, split, name))
-        yield Answer(name, inference.predict(trained, image_HW, **view.options), true_HW)
+        whole_HW, true_HW = _load(data, split, name)
+        image_HW = view.cut(whole_HW)
+        prob_CHW = inference.predict(trained, image_HW, **view.options)
+        yield Answer(name, prob_CHW, view.cut(true_HW), image_HW.shape != whole_HW.shape)
         if on_progress:
             on_progress(done, len(names))
 

@@ -32,7 +32,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     torch.manual_seed(1)
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "checkpoints")
-    train = TrainConfig.of(data=SET, target="classes", loss="cross-entropy", widths=(4, 8))
+    train = TrainConfig.of(
+        data=SET, target="classes", loss="cross-entropy", widths=(4, 8), crop_size=32
+    )
     config = ModelConfig(train=train, outputs=NAMES)
     run = runs.create(train)
     checkpoint.save(run.path / "best.safetensors", Trained(config, checkpoint.build(config)))
@@ -104,6 +106,45 @@ def test_classes_have_scores_of_pixels_and_no_objects(model: str) -> None:
     segment = open_page("segment", **images.query(document, table["Image"][0]))
     assert segment.selectbox(key="sample").value == table["Image"][0]
     assert segment.selectbox(key="window").value == "64"
+
+
+def test_a_tutorial_s_protocol_is_chosen_by_its_name_and_its_figures_stand_beside_ours(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(runs, "launch", lambda words, log: started.append(words))
+    app = open_page(model=model, split="test", protocol="shapes")
+    assert any("a window of 96 px" in one.value for one in app.caption)
+    app.button(key="start-evaluate").click().run()
+    arguments = main.build_parser().parse_args(started[0][3:-2])
+    assert (arguments.protocol, arguments.patches, arguments.window) == ("shapes", 0, 0)
+    document = evaluate(model, "--protocol", "shapes", "--window", "32", "--patches", "1")
+    # Their images are not ours: this set has settings of its own.
+    document["protocol"]["figures"][0]["theirs"] = 0.98
+    app = open_page(job=make_job(document).id)
+    table = next(one.value for one in app.dataframe if "Tutorial" in one.value)
+    assert table["Tutorial"].tolist() == ["0.980", "–"]
+    assert table["This model"][1] == f"{document['pixels']['mean_iou']:.3f}"
+    assert any("Not as printed here: window, patches." in one.value for one in app.caption)
+
+
+def test_a_protocol_of_other_images_is_one_sentence_and_cannot_be_started(model: str) -> None:
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params |= {"model": model, "split": "test", "protocol": "dl4mia"}
+    app.switch_page("pages/evaluate.py").run()
+    assert not app.exception
+    (error,) = (one.value for one in app.error)
+    assert error.startswith("Protocol dl4mia is for dsb2018, got synthetic-shapes")
+    assert app.button(key="start-evaluate").disabled
+
+
+def test_the_middle_of_images_has_a_column_of_its_own(model: str) -> None:
+    document = evaluate(model, "--middle", "40")
+    app = open_page(job=make_job(document).id, show="Pixels")
+    table = next(one.value for one in app.dataframe if "Pooled" in one.value)
+    shown = dict(zip(table["Score"], table["By image, middle 40 px"], strict=True))
+    assert shown["Mean IoU"] == f"{document['pixels']['middle']['mean_iou']:.3f}"
+    assert any("looks only at a square" in one.value for one in app.caption)
 
 
 def test_a_model_of_classes_is_refused_where_it_does_not_fit(model: str) -> None:

@@ -90,6 +90,11 @@ def test_settings_are_told_in_one_line() -> None:
     assert sentences.settings(by_hand).endswith(
         "thresholds given by hand · images cut to multiples of 16"
     )
+    objects = document["thresholds"] | {"reading": "inside", "connectivity": 4}
+    printed = {"thresholds": objects, "protocol": {"settings": objects}, "flips": False}
+    assert sentences.settings(by_hand | printed | {"crop_multiple": 0}).endswith(
+        "threshold 0.4, inside alone, connectivity 4, from 21 px² · as printed in the tutorial"
+    )
     # Classes have no thresholds.
     classes = document | {"pooled": [], "by_image": [], "flips": False, "window": 96}
     assert sentences.settings(classes) == ("1 image · scheme stardist · sliding window of 96 px")
