@@ -58,16 +58,19 @@ def crowded_nuclei() -> tuple[np.ndarray, np.ndarray, str]:
 
 def save(name: str, numbers: dict[str, object]) -> None:
     """Print the numbers, and write them with machine, date and commit to results/<name>.json."""
-    document = {
-        "numbers": numbers,
+    text = json.dumps({"numbers": numbers, **origin()}, indent=2)
+    print(text)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
+
+
+def origin() -> dict[str, object]:
+    """Machine, date and commit of what was measured."""
+    return {
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit(),
     }
-    text = json.dumps(document, indent=2)
-    print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
 
 
 def machine() -> dict[str, object]:

@@ -44,9 +44,9 @@ def show(document: dict[str, Any]) -> None:
         return
     rows = [
         {
+            "Tutorial": number(row["theirs"], "{:.4f}"),
+            "This model": number(row["ours"], "{:.4f}"),
             "Figure": row["label"][:1].upper() + row["label"][1:],
-            "Tutorial": number(row["theirs"]),
-            "This model": number(row["ours"]),
         }
         for row in found["figures"]
     ]

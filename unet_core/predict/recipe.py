@@ -97,7 +97,7 @@ class Recipe(Settings):
             "window": self.window or None,
             **chosen,
         }.items():
-            words += _flag(name, value)
+            words += flag(name, value)
         return shlex.join(words)
 
 
@@ -111,7 +111,7 @@ def is_marked(tuned_on: str) -> bool:
     return tuned_on.startswith(MARK)
 
 
-def _flag(name: str, value: object) -> list[str]:
+def flag(name: str, value: object) -> list[str]:
     """A setting as words of a command; None says nothing."""
     dashed = name.replace("_", "-")
     if value is None:

@@ -113,12 +113,15 @@ def misfit(name: str, config: ModelConfig, data: str) -> str:
     """Why a protocol cannot be followed with a model and a data set; empty when it can."""
     protocol = find(name)
     if data.partition(":")[0] != protocol.data:  # the name of a drawn set may carry settings
-        return f"protocol {name} is for {protocol.data}, got {data}: choose another of the two"
+        return (
+            f"protocol {name} is for {protocol.data}, got {data}: choose that set, or another "
+            "protocol"
+        )
     target = config.train.objective.target
     if protocol.targets and target not in protocol.targets:
         return (
             f"protocol {name} is for networks with the target {' or '.join(protocol.targets)}, "
-            f"and this one has {target}: choose another of the two"
+            f"and this one has {target}: choose another model, or another protocol"
         )
     return ""
 

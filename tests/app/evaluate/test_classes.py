@@ -123,8 +123,8 @@ def test_a_tutorial_s_protocol_is_chosen_by_its_name_and_its_figures_stand_besid
     document["protocol"]["figures"][0]["theirs"] = 0.98
     app = open_page(job=make_job(document).id)
     table = next(one.value for one in app.dataframe if "Tutorial" in one.value)
-    assert table["Tutorial"].tolist() == ["0.980", "–"]
-    assert table["This model"][1] == f"{document['pixels']['mean_iou']:.3f}"
+    assert table["Tutorial"].tolist() == ["0.9800", "–"]
+    assert table["This model"][1] == f"{document['pixels']['mean_iou']:.4f}"
     assert any("Not as printed here: window, patches." in one.value for one in app.caption)
 
 
