@@ -60,11 +60,16 @@ def show(document: Document) -> None:
             st.markdown("**Each class, pooled over all images**")
             fig = charts.classes(classes)
             st.plotly_chart(fig, key="classes", config={"displaylogo": False})
+    middle = document["pixels"].get("middle") or {}
+    curves = {"pooled": curve, "the mean of the middles": middle.get("curve")}
     if curve:
         with right:
-            st.markdown("**Other thresholds than 0.5, pooled**")
-            fig = charts.pixels_over_threshold(curve)
-            st.plotly_chart(fig, key="curve", config={"displaylogo": False})
+            for average, points in curves.items():
+                if points:
+                    st.markdown(f"**Other thresholds than 0.5, {average}**")
+                    fig = charts.pixels_over_threshold(points)
+                    key = f"curve-{average}"
+                    st.plotly_chart(fig, key=key, config={"displaylogo": False})
             st.caption(
                 "Read the best threshold off validation images, and then its scores off the test "
                 "images: the best of the test images itself is too kind."

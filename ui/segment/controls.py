@@ -51,7 +51,7 @@ def _idle(name: str, model: Model, chosen: Mapping[str, Any]) -> str:
     """Why a setting has no effect beside those chosen before it; empty when it has one."""
     objective = model.config.train.objective
     if name == "reading" and not targets.has_rim(objective.target, objective.boundary):
-        return "This model has no class for the rim of its objects, so there is nothing to choose."
+        return "This model has no class for a boundary in its objects: both are the same."
     if not model.has_boundary and name in ("method", *FOR_WATERSHED):
         return "This model has no boundary channel, so there is nothing to separate objects by."
     if name in FOR_WATERSHED and chosen["method"] == "components":

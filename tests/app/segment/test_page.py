@@ -231,7 +231,7 @@ def test_the_inside_alone_is_a_choice_for_models_with_a_rim(
     assert numbers(inside) != numbers(whole)
     other = open_page(**NUCLEI, model=model, reading="inside")
     assert other.segmented_control(key="reading").disabled
-    assert "no class for the rim" in other.segmented_control(key="reading").help
+    assert "no class for a boundary" in other.segmented_control(key="reading").help
 
 
 def test_growing_across_corners_is_idle_where_nothing_is_connected_there(model: str) -> None:
