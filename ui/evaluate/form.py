@@ -134,8 +134,9 @@ def _finish_evaluate(chosen: Choice) -> None:
             disabled=not has_objects,
             help=LADDER_HELP if has_objects else "The ladder is about objects, not classes.",
         )
-        others = more.choose(chosen.config, has_objects=has_objects)
         printed = protocol.choose_name()
+        usual = protocol.settings(printed) or chosen.config.segmentation
+        others = more.choose(usual, has_objects=has_objects)
     problem = problem or protocol.explain(printed, chosen.config, chosen.data)
     words = ["evaluate", *chosen.words, *(["--flips"] if flips else []), *others]
     words += ["--protocol", printed] if printed else []

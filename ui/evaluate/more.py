@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from ui.shared import choice, forms
-from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.base.config import Segmentation
 from unet_core.predict.recipe import MOST_ROTATIONS
 
 # The number fields: the flag of the command, label, largest value, help. 0 is off.
@@ -37,12 +37,12 @@ SHORT = {"crop-multiple": "multiples of", "min_size": "at least"}  # on the butt
 BY_HAND = ("threshold", "marker_threshold", "min_size")
 
 
-def choose(config: ModelConfig, *, has_objects: bool) -> list[str]:
-    """The options that were chosen, as words of the command."""
+def choose(usual: Segmentation, *, has_objects: bool) -> list[str]:
+    """The options that were chosen, as words of the command; `usual` is what holds without them."""
     state = st.session_state
     window = state.get("window", choice.NO_WINDOW)
     looking = [name for name in LOOKING if name != "patches" or not has_objects]
-    by_hand = [name for name in BY_HAND if has_objects and _has_effect(name, config)]
+    by_hand = [name for name in BY_HAND if has_objects and _has_effect(name, usual)]
     on = {"window": int(window)} if window != choice.NO_WINDOW else {}
     on |= {name: state[name] for name in looking if state.get(name)}
     on |= {name: state[_key(name)] for name in by_hand if state.get(_key(name)) is not None}
@@ -52,7 +52,7 @@ def choose(config: ModelConfig, *, has_objects: bool) -> list[str]:
         given |= {name: _choose_count(name, is_idle=_is_idle(name, given)) for name in looking}
         given = {name: value for name, value in given.items() if value}
         if by_hand:
-            given |= _choose_by_hand(config.segmentation, by_hand)
+            given |= _choose_by_hand(usual, by_hand)
     return [word for name, value in given.items() for word in (_flag(name), f"{value:g}")]
 
 
@@ -88,12 +88,12 @@ def _choose_count(name: str, *, is_idle: bool) -> int:
     return 0 if is_idle else value
 
 
-def _choose_by_hand(tuned: Segmentation, names: list[str]) -> dict[str, float]:
-    """Other thresholds than the model's; an empty field leaves the model's own."""
+def _choose_by_hand(usual: Segmentation, names: list[str]) -> dict[str, float]:
+    """Other thresholds than the usual ones; an empty field leaves them."""
     st.markdown("**Thresholds by hand**")
     found = {}
     for name in names:
-        about, own = Segmentation.options()[name].metadata, getattr(tuned, name)
+        about, own = Segmentation.options()[name].metadata, getattr(usual, name)
         value = forms.draw(
             Segmentation,
             name,
@@ -102,7 +102,7 @@ def _choose_by_hand(tuned: Segmentation, names: list[str]) -> dict[str, float]:
             flag=_flag(name),
             min_value=about["low"],
             max_value=about["high"],
-            placeholder=f"{own:g}, the model's",
+            placeholder=f"{own:g}, if left empty",
             bind="query-params",
         )
         if value is not None:
@@ -110,8 +110,8 @@ def _choose_by_hand(tuned: Segmentation, names: list[str]) -> dict[str, float]:
     return found
 
 
-def _has_effect(name: str, config: ModelConfig) -> bool:
-    return name != "marker_threshold" or config.segmentation.method == "watershed"
+def _has_effect(name: str, usual: Segmentation) -> bool:
+    return name != "marker_threshold" or usual.method == "watershed"
 
 
 def _key(name: str) -> str:

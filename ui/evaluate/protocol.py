@@ -7,7 +7,7 @@ import streamlit as st
 
 from ui.shared.choice import choose
 from ui.shared.words import number, plain
-from unet_core.base.config import ModelConfig
+from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.scoring import protocols
 from unet_core.scoring.protocols import PROTOCOLS
 
@@ -24,6 +24,11 @@ def choose_name() -> str:
         "As a tutorial printed it", [NONE, *PROTOCOLS], "protocol", help=HELP, width=210
     )
     return "" if chosen == NONE else chosen
+
+
+def settings(name: str) -> Segmentation | None:
+    """The segmentation that a protocol prints; None where it prints none, and for no protocol."""
+    return PROTOCOLS[name].segmentation if name else None
 
 
 def explain(name: str, config: ModelConfig, data: str) -> str:

@@ -141,6 +141,12 @@ def test_thresholds_by_hand_take_the_place_of_the_models(
     assert arguments.marker_threshold is None  # an empty field keeps the model's own
 
 
+def test_empty_fields_say_what_holds_without_them(model: str) -> None:
+    for query, size in (({}, "20"), ({"protocol": "dl4mia"}, "21")):
+        app = open_page(model=model, split="test", **query)
+        assert app.number_input(key="at-min_size").placeholder == f"{size}, if left empty"
+
+
 def test_a_running_job_shows_its_progress_and_can_be_stopped(model: str) -> None:
     job = make_job("evaluate", state="running", done=3, total=12, doing="image 3 of 12")
     with FileLock(job.path / "lock"):

@@ -153,7 +153,7 @@ def test_a_window_slides_over_the_image_as_the_recipe_and_its_command_say(
 ) -> None:
     trained, pixels_HW = checkpoint.load(model, device="cpu"), drawing(rng)
     windowed = recipe(model, window=32)
-    assert windowed.command().endswith("--no-drop-border --connectivity 8")
+    assert windowed.command().endswith("--connectivity 8 --flood-corners --reading objects")
     assert " --window 32 " in windowed.command()
     assert " --window" not in recipe(model).command()
     found = export.segment(trained, pixels_HW, windowed)
