@@ -174,6 +174,16 @@ def test_a_perfect_answer_gives_the_objects_back(target: str, boundary: str) -> 
     assert boundary_HW[find_boundaries(labels_HW, mode="inner")].min() > 0 or boundary == "outer"
 
 
+def test_a_perfect_answer_has_no_rim_where_the_inside_alone_is_read() -> None:
+    labels = np.zeros((20, 30), np.int32)
+    labels[4:14, 5:15] = 1
+    config, settings = config_for("three-class"), Segmentation(reading="inside")
+    foreground = ladder.perfect(labels, config, "inside")[0]
+    assert foreground.sum() == 8 * 8
+    found = ladder.ceilings(config, settings)[-1].label(Sample("a", labels, labels, None, None))
+    assert (found > 0).sum() == foreground.sum() < ladder.perfect(labels, config)[0].sum()
+
+
 @pytest.mark.parametrize("target", ["foreground", "classes"])
 def test_a_perfect_answer_without_boundary_is_the_foreground(target: str) -> None:
     labels_HW = np.array([[0, 1, 1], [2, 2, 0]], np.int32)
