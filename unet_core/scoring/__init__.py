@@ -1,4 +1,4 @@
-"""How good labels and models are: matching, evaluation, tuning, ladders and published scores.
+"""How good labels and models are: scores, tuning, ladders, and published figures.
 
 Counts of pixels stand in `imaging.metrics`.
 """
