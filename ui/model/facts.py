@@ -40,11 +40,12 @@ TIME_HELP = (
 KINDS = {
     "Conv2d": "convolution",
     "ConvTranspose2d": "up-convolution",
+    "Upsample": "bilinear upsampling",
     "BatchNorm2d": "batch normalisation",
     "GroupNorm": "group normalisation",
     "ReLU": "ReLU",
 }
-PARTS = {"down": "way down", "up": "up-convolution", "merge": "way up"}
+PARTS = {"down": "way down", "up": "upsampling", "rectify": "upsampling", "merge": "way up"}
 
 _worker = ThreadPoolExecutor(1, thread_name_prefix="model-facts")
 
@@ -102,17 +103,15 @@ def _find_layers(design: Design) -> "list[Layer]":
 def show_takeover(design: Design) -> None:
     """The button that takes the network to the Train page."""
     changes = {
-        "widths": design.widths,
-        "norm": design.norm,
-        "padding": design.padding,
+        name: design.get(name) for name in ("widths", "norm", "padding", "skip", "up", "up_relu")
     }
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Use this network for training",
             icon=page.icon("train"),
             key="net_use",
-            help="Hands channels, padding and normalisation over. Images are grey there, and what "
-            "is to be learned decides how many maps come out.",
+            help="Hands over how the network is built. Images are grey there, and what is to be "
+            "learned decides how many maps come out.",
         ):
             takeover.offer(changes, source="the Model page")
             st.session_state["net_used"] = changes
@@ -203,8 +202,9 @@ def _about_sizes(design: Design) -> str:
             f"Each of the {design.levels - 1} poolings halves the sides, so they must be multiples "
             f"of **{design.step}**. Training and Segment take any size all the same: they add "
             "mirrored pixels and cut them off again. Very large images are cut into tiles that "
-            f"overlap by {anatomy.overlap(design.levels)} px: a pixel sees at most "
-            f"{anatomy.reach(design.levels)} px to either side, so no tile shows its edge"
+            f"overlap by {anatomy.overlap(design.levels, design.up)} px: a pixel sees at most "
+            f"{anatomy.reach(design.levels, design.up)} px to either side, so no tile shows its "
+            "edge"
             + (", but GroupNorm adapts to each tile on its own." if design.norm == "group" else ".")
         )
     least = anatomy.smallest_input(1, design.levels, "valid")

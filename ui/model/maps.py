@@ -21,7 +21,7 @@ COLUMNS = 6
 PER_PAGE = 4 * COLUMNS - 1  # the image itself is the first picture
 ORDERS = ("strongest first", "channel number")
 ORDER_HELP = "Strongest first: by the mean of all pixels of a map, its mean activation."
-WAYS = {"down": "way down", "up": "up-convolution", "merge": "way up, with the skip"}
+WAYS = {"down": "way down", "up": "upsampling", "merge": "way up, with the skip"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,8 @@ def _show_model(row: st.delta_generator.DeltaGenerator, model: str, shown: Shown
         return
     with st.spinner("The network looks at the image …"):
         found = cache.features(shown.pixels_HW, shown.sha256, model, block)
-    sees = anatomy.receptive_field(block, len(train.network.widths), train.network.padding)
+    network = train.network
+    sees = anatomy.receptive_field(block, network.levels, network.padding, network.up)
     _describe_maps(found, sees)
     with row:
         chosen = _choose_page(pick(found, order))

@@ -73,12 +73,15 @@ def svg(design: Design, blocks: Sequence[Block]) -> str:
     parts = [_draw_box(box, design) for box in boxes.values()]
     crops = {one.level: one.crop for one in blocks if one.name.startswith("merge")}
     for upper, lower in pairwise(["image", *_names(design, "down")]):
-        parts.append(_draw_step(boxes[upper], boxes[lower], is_down=True))
+        parts.append(_draw_step(boxes[upper], boxes[lower], "2×2 max-pooling", is_down=True))
     rising = [f"down.{design.levels - 1}", *reversed(_names(design, "merge")), "head"]
+    growing = "2×2 up-convolution" if design.up == "transposed" else "bilinear, ×2"
     for lower, upper in pairwise(rising):
-        parts.append(_draw_step(boxes[upper], boxes[lower], is_down=False))
+        parts.append(_draw_step(boxes[upper], boxes[lower], growing, is_down=False))
     for level, crop in crops.items():
-        parts.append(_draw_skip(boxes[f"down.{level}"], boxes[f"merge.{level}"], crop))
+        words = "skip, added" if design.skip == "add" else "skip"
+        words += f", crop {crop} px" * bool(crop)
+        parts.append(_draw_skip(boxes[f"down.{level}"], boxes[f"merge.{level}"], words))
     # The words beside the highest arrow up reach further than the boxes in a narrow picture.
     width = max(boxes["head"].x + WIDE, boxes["head"].middle + LABEL) + 2
     height = max(box.bottom for box in boxes.values()) + 2
@@ -167,12 +170,11 @@ def describe(block: Block) -> str:
     )
 
 
-def _draw_step(upper: Box, lower: Box, *, is_down: bool) -> str:
+def _draw_step(upper: Box, lower: Box, words: str, *, is_down: bool) -> str:
     """The arrow between two boxes above each other, its words outside of the U."""
     x = (max(upper.x, lower.x) + min(upper.x, lower.x) + WIDE) / 2  # where both boxes are
     top, bottom = upper.bottom + 1, lower.y - 1
     start, end = (top, bottom) if is_down else (bottom, top)
-    words = "2×2 max-pooling" if is_down else "2×2 up-convolution"
     if upper.block.name == "image":
         words = ""
     elif upper.block.name == "head":
@@ -186,10 +188,9 @@ def _draw_step(upper: Box, lower: Box, *, is_down: bool) -> str:
     )
 
 
-def _draw_skip(left: Box, right: Box, crop: int) -> str:
+def _draw_skip(left: Box, right: Box, words: str) -> str:
     y = left.y + TALL / 2
     start, end = left.x + WIDE + 2, right.x - 2
-    words = f"skip, crop {crop} px" if crop else "skip"
     return (
         f'<path class="skip" d="M{start:g} {y:g}H{end:g}" marker-end="url(#skiptip)"/>'
         f'<text class="quiet" text-anchor="middle" x="{(start + end) / 2:g}" y="{y - 8:g}">'
@@ -216,15 +217,16 @@ def explain(design: Design) -> list[tuple[str, str]]:
                 "<b>Pooling</b> keeps the largest of 2×2 pixels. At half the size, the next "
                 "convolutions look twice as far and cost a quarter.",
             ),
-            (
-                _arrow("↑"),
-                "<b>Up-convolution</b> doubles the size again, so that in the end there is an "
-                "answer for every pixel.",
-            ),
+            (_arrow("↑"), _about_growing(design)),
             (
                 _dashes(),
                 "<b>Skip</b>: pooling has forgotten where exactly things are. The skip brings the "
-                "fine detail of the same level back; borders become sharp.",
+                "fine detail of the same level back; borders become sharp. "
+                + (
+                    "Its maps are added to those that came up, one to one."
+                    if design.skip == "add"
+                    else "Its maps stand beside those that came up."
+                ),
             ),
         ]
     if design.padding == "valid":
@@ -252,6 +254,19 @@ def explain(design: Design) -> list[tuple[str, str]]:
             )
         )
     return found
+
+
+def _about_growing(design: Design) -> str:
+    if design.up == "bilinear":
+        return (
+            "<b>Bilinear upsampling</b> doubles the size again by interpolation, which has no "
+            "weights. The block behind it makes as many maps as the level above has."
+        )
+    relu = " A ReLU follows." if design.up_relu else ""
+    return (
+        "<b>Up-convolution</b> doubles the size again, so that in the end there is an answer for "
+        f"every pixel.{relu}"
+    )
 
 
 def _square(colour: str) -> str:

@@ -23,7 +23,11 @@ FROM_HELP = (
     "The network of Ronneberger, Fischer and Brox (2015), of a training recipe, or of a model that "
     "is trained already. Sets all fields beside it."
 )
-ROWS = (("widths", "padding", "norm"), ("height", "width", "in_channels", "out_channels"))
+ROWS = (
+    ("widths", "padding", "norm"),
+    ("skip", "up", "up_relu"),
+    ("height", "width", "in_channels", "out_channels"),
+)
 
 
 def choose_design() -> Design | None:

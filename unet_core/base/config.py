@@ -10,6 +10,9 @@ SOFTMAX_TARGETS = ("three-class", "classes")
 # How many channels a network needs for a target; for classes the data set says it.
 OUTPUTS = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
 
+SKIPS = ("concat", "add")
+UPS = ("transposed", "bilinear")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Settings):
@@ -216,10 +219,27 @@ class Network(Settings):
     init: str = option(
         "he",
         "The first, random weights: he keeps the size of the signal through many layers, as the "
-        "paper asks; pytorch is that library's usual, smaller start.",
+        "paper asks; pytorch is that library's usual, smaller start; xavier keeps signal and "
+        "gradient alike, and lets up-convolutions start as pytorch does.",
         group="Network",
-        choices=("he", "pytorch"),
+        choices=("he", "pytorch", "xavier"),
         label="First weights",
+    )
+    skip: str = option(
+        "concat",
+        "How the detail of the way down joins the way up: concat puts its maps beside what came "
+        "up, as the paper does; add adds both, which takes fewer weights.",
+        group="Network",
+        choices=SKIPS,
+        label="Skip connections",
+    )
+    up: str = option(
+        "transposed",
+        "How maps grow on the way up: transposed learns 2×2 up-convolutions; bilinear "
+        "interpolates, without weights, and each level then narrows to the width of the one above.",
+        group="Network",
+        choices=UPS,
+        label="Upsampling",
     )
     up_relu: bool = option(
         False,
@@ -229,14 +249,29 @@ class Network(Settings):
     )
 
     def check(self) -> None:
-        """Refuse a network without levels."""
+        """Refuse a network without levels, and a way up that does not meet its skips."""
         if not self.widths:
             raise ValueError("widths must name at least one level, got none")
+        check_way_up(self.widths, padding=self.padding, skip=self.skip, up=self.up)
 
     @property
     def levels(self) -> int:
         """How many resolutions the network works at."""
         return len(self.widths)
+
+
+def check_way_up(widths: tuple[int, ...], *, padding: str, skip: str, up: str) -> None:
+    """Raise ValueError where a network of these settings could not rise again."""
+    if up == "bilinear" and padding == "valid":
+        raise ValueError(
+            "up bilinear needs padding same: at the border of a map of real pixels alone there is "
+            "nothing to interpolate with"
+        )
+    if up == "bilinear" and skip == "add" and len(widths) > 1 and widths[-1] != widths[-2]:
+        raise ValueError(
+            "skip add with up bilinear needs as many channels on the lowest level as on the one "
+            f"above it, for they are added: got {widths[-1]} and {widths[-2]}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from unet_core.base.config import TrainConfig
+from unet_core.base.config import SKIPS, UPS, TrainConfig, check_way_up
 from unet_core.base.settings import Settings, option
 
 MOST_LEVELS = 8
 MOST_SIDE = 4096
 PADDINGS = ("same", "valid")
+RISES = {"transposed": "up-convolution", "bilinear": "upsampling"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,21 @@ class Design(Settings):
         choices=("batch", "group", "none"),
         label="Normalisation",
     )
+    skip: str = option(
+        "concat",
+        "How a skip joins the way up: concat puts its maps beside what came up, add adds both.",
+        choices=SKIPS,
+        label="Skip connections",
+    )
+    up: str = option(
+        "transposed",
+        "transposed learns 2×2 up-convolutions; bilinear interpolates, without weights.",
+        choices=UPS,
+        label="Upsampling",
+    )
+    up_relu: bool = option(
+        False, "A ReLU after each up-convolution, too.", label="ReLU after up-convolutions"
+    )
     height: int = option(
         572, "Rows of the image.", low=1, high=MOST_SIDE, label="Image height", unit="px"
     )
@@ -72,6 +88,7 @@ class Design(Settings):
             raise ValueError(
                 f"widths must name at most {MOST_LEVELS} levels, got {len(self.widths)}"
             )
+        check_way_up(self.widths, padding=self.padding, skip=self.skip, up=self.up)
         for name in ("height", "width"):
             if reason := explain_side(getattr(self, name), self.levels, self.padding):
                 raise ValueError(f"{name} {reason}")
@@ -97,6 +114,9 @@ def from_training(config: TrainConfig, outputs: int) -> Design:
         widths=config.network.widths,
         padding=config.network.padding,
         norm=config.network.norm,
+        skip=config.network.skip,
+        up=config.network.up,
+        up_relu=config.network.up_relu,
         height=side,
         width=side,
     )
@@ -114,7 +134,7 @@ class Block:
     """
 
     name: str
-    kind: str  # "image", "convolutions", "pooling", "up-convolution", "output"
+    kind: str  # "image", "convolutions", "pooling", "up-convolution", "upsampling", "output"
     level: int
     shape_CHW: tuple[int, int, int]
     offset: int
@@ -133,7 +153,7 @@ def _walk(design: Design) -> Iterator[Block]:
     size, offset = (design.height, design.width), 0
 
     def block(name: str, kind: str, level: int, count: int, crop: int = 0) -> Block:
-        sees = receptive_field(name, levels, design.padding)
+        sees = receptive_field(name, levels, design.padding, design.up)
         return Block(name, kind, level, (count, *size), offset, sees, crop)
 
     yield block("image", "image", 0, design.in_channels)
@@ -149,11 +169,26 @@ def _walk(design: Design) -> Iterator[Block]:
     for level in reversed(range(levels - 1)):
         size = (2 * size[0], 2 * size[1])
         crop = (offset - starts[level]) // 2**level
-        yield block(f"up.{level}", "up-convolution", level, widths[level])
+        came, out = way_up(widths, design.up)[level]
+        yield block(f"up.{level}", RISES[design.up], level, came)
         size = (size[0] - lost, size[1] - lost)
         offset += lost // 2 * 2**level
-        yield block(f"merge.{level}", "convolutions", level, widths[level], crop)
+        yield block(f"merge.{level}", "convolutions", level, out, crop)
     yield block("head", "output", 0, design.out_channels)
+
+
+def way_up(widths: tuple[int, ...], up: str) -> list[tuple[int, int]]:
+    """The maps of each level but the lowest that come up to it, and that it makes of them.
+
+    With up-convolutions both are the level's width. Interpolated maps stay as many as they were, so
+    that each level makes as many as the one above has.
+    """
+    if up == "transposed":
+        return [(width, width) for width in widths[:-1]]
+    return [
+        (widths[-1] if level == len(widths) - 2 else width, widths[max(level - 1, 0)])
+        for level, width in enumerate(widths[:-1])
+    ]
 
 
 def shown_blocks(levels: int) -> list[str]:
@@ -161,7 +196,9 @@ def shown_blocks(levels: int) -> list[str]:
     return [name for name in _names(levels) if not name.startswith(("image", "pool"))]
 
 
-def sight(name: str, place: int, levels: int, padding: str) -> tuple[int, int]:
+def sight(
+    name: str, place: int, levels: int, padding: str, up: str = "transposed"
+) -> tuple[int, int]:
     """The first and the last image pixel that can change one pixel of a block, along one side.
 
     `place` is that pixel's number from 0 in the block's output. With padding "same" the span may
@@ -171,7 +208,7 @@ def sight(name: str, place: int, levels: int, padding: str) -> tuple[int, int]:
     known = _names(levels)
     if name not in known:
         raise ValueError(f"block must be one of {', '.join(known)}, got {name!r}")
-    return _look_back(name, place, place, levels, padding)
+    return _look_back(name, place, place, levels, padding, up)
 
 
 def _names(levels: int) -> list[str]:
@@ -183,38 +220,42 @@ def _names(levels: int) -> list[str]:
     return [*names, "head"]
 
 
-def _look_back(name: str, first: int, last: int, levels: int, padding: str) -> tuple[int, int]:
+def _look_back(
+    name: str, first: int, last: int, levels: int, padding: str, up: str
+) -> tuple[int, int]:
     """From pixels of a block to the pixels of the image, one step of the network at a time."""
     kind, _, number = name.partition(".")
     level = int(number or 0)
     if kind == "image":
         return first, last
     if kind == "pool":
-        return _look_back(f"down.{level - 1}", 2 * first, 2 * last + 1, levels, padding)
+        return _look_back(f"down.{level - 1}", 2 * first, 2 * last + 1, levels, padding, up)
     if kind == "head":
         source = "merge.0" if levels > 1 else "down.0"
-        return _look_back(source, first, last, levels, padding)
+        return _look_back(source, first, last, levels, padding, up)
     if kind == "up":
         lower = level + 1
         source = f"merge.{lower}" if lower < levels - 1 else f"down.{lower}"
-        return _look_back(source, first // 2, last // 2, levels, padding)
+        # Interpolating takes the neighbour on the side of the pixel's own half, too.
+        more = int(up == "bilinear")
+        return _look_back(source, (first - more) // 2, (last + more) // 2, levels, padding, up)
     # Two 3x3 convolutions: same ones are centred on their pixel, valid ones begin at it.
     first, last = (first - 2, last + 2) if padding == "same" else (first, last + 4)
     if kind == "down":
         source = f"pool.{level}" if level else "image"
-        return _look_back(source, first, last, levels, padding)
+        return _look_back(source, first, last, levels, padding, up)
     # The up path sees more than the skip, whatever the place: it has been further down.
-    return _look_back(f"up.{level}", first, last, levels, padding)
+    return _look_back(f"up.{level}", first, last, levels, padding, up)
 
 
 @lru_cache(maxsize=512)
-def receptive_field(name: str, levels: int, padding: str) -> int:
+def receptive_field(name: str, levels: int, padding: str, up: str = "transposed") -> int:
     """Side of the square of image pixels that one pixel of a block can see, at most.
 
     Behind an up-convolution this depends on the pixel's place in the grid of the lower levels,
     by up to half of their pixel: the largest of all places is given.
     """
-    spans = (sight(name, place, levels, padding) for place in range(step(levels)))
+    spans = (sight(name, place, levels, padding, up) for place in range(step(levels)))
     return max(last - first + 1 for first, last in spans)
 
 
@@ -223,16 +264,16 @@ def step(levels: int) -> int:
     return 2 ** (levels - 1)
 
 
-def reach(levels: int) -> int:
+def reach(levels: int, up: str = "transposed") -> int:
     """How far a pixel of the output sees to either side of itself, at most."""
-    spans = [(place, sight("head", place, levels, "same")) for place in range(step(levels))]
+    spans = [(place, sight("head", place, levels, "same", up)) for place in range(step(levels))]
     return max(max(place - first, last - place) for place, (first, last) in spans)
 
 
 @lru_cache
-def overlap(levels: int) -> int:
+def overlap(levels: int, up: str = "transposed") -> int:
     """What tiles overlap by on each side: the reach, rounded up to the network's step."""
-    return -(-reach(levels) // step(levels)) * step(levels)
+    return -(-reach(levels, up) // step(levels)) * step(levels)
 
 
 def output_side(side: int, levels: int, padding: str) -> int | None:

@@ -171,4 +171,6 @@ def build(config: ModelConfig) -> "UNet":
         norm=norm,
         init=train.network.init,
         up_relu=train.network.up_relu,
+        skip=train.network.skip,
+        up=train.network.up,
     )

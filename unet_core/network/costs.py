@@ -10,7 +10,6 @@ import torch
 from unet_core.base.device import Device, bfloat16_pays, free_bytes, precision
 from unet_core.network import features
 from unet_core.network.anatomy import Block, Design, blocks, smallest_input
-from unet_core.network.model import UNet
 
 TRIAL_OUTPUT = 64  # pixels a side that the network of a trial gives at least
 MOST_TRIAL_BYTES = 4_000_000_000
@@ -80,8 +79,7 @@ def _work(design: Design) -> int:
 @lru_cache(maxsize=32)
 def _try(design: Design, device: Device, minute: int) -> tuple[float, float]:
     """Seconds of a training step and of a prediction, as they are in this minute."""
-    norm = None if design.norm == "none" else design.norm
-    network = UNet(design.in_channels, design.out_channels, design.widths, design.padding, norm)
+    network = features.realise(design)
     network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     shape = (1, design.in_channels, design.height, design.width)
     image = torch.rand(shape, device=device.name)
@@ -115,19 +113,21 @@ def _train_bytes(design: Design, batch_size: int, device: Device) -> int:
     """Weights, gradients and two moments; the features that are kept for the way back.
 
     ReLU writes into the features before it. Pooling keeps 8 bytes for where each maximum was. What
-    comes up is copied where it is joined with a skip of equal size.
+    comes up is copied where it meets a skip; itself it is kept only for a ReLU behind it.
     """
     width = 2 if bfloat16_pays(device.name) else 4
     kept = width * design.in_channels * design.height * design.width
     for layer in features.layers(design):
-        if layer.kind not in ("ReLU", "ConvTranspose2d"):
+        if layer.kind not in ("ReLU", "ConvTranspose2d", "Upsample"):
             kept += width * _size(layer.output_CHW)
     for block in blocks(design):
         size = _size(block.shape_CHW)
         if block.kind == "pooling":
             kept += (width + 8) * size
-        elif block.kind == "up-convolution":
-            kept += 2 * width * size
+        elif block.name.startswith("up"):
+            kept += width * _joined(design, block)
+            if design.up_relu and block.kind == "up-convolution":
+                kept += width * size
     return round(4 * 4 * _weights(design) + GRADIENTS * batch_size * kept)
 
 
@@ -143,14 +143,22 @@ def _predict_bytes(design: Design) -> int:
         size = _size(block.shape_CHW)
         waiting = sum(skips.values())
         source = _size(before.shape_CHW) if before else 0
-        if block.name.startswith("merge"):
-            source *= 3  # what came up, and both parts joined
+        if before and block.name.startswith("merge"):
+            source += _joined(design, before)
             skips.pop(block.level)
         most = max(most, waiting + source + 2 * size)
         if block.name.startswith("down") and block.level < design.levels - 1:
             skips[block.level] = size
         before = block
     return 4 * (_weights(design) + most)
+
+
+def _joined(design: Design, risen: Block) -> int:
+    """Numbers in what comes up together with its skip: beside each other, or added up."""
+    count, height, width = risen.shape_CHW
+    if design.skip == "concat":
+        count += design.widths[risen.level]
+    return count * height * width
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -46,13 +46,21 @@ class Features:
 def build(design: Design) -> UNet:
     """The network of a design on torch's `meta` device: all sizes, no memory."""
     with torch.device("meta"):
-        return UNet(
-            design.in_channels,
-            design.out_channels,
-            design.widths,
-            padding=design.padding,
-            norm=None if design.norm == "none" else design.norm,
-        )
+        return realise(design)
+
+
+def realise(design: Design) -> UNet:
+    """The network of a design, untrained."""
+    return UNet(
+        design.in_channels,
+        design.out_channels,
+        design.widths,
+        padding=design.padding,
+        norm=None if design.norm == "none" else design.norm,
+        skip=design.skip,
+        up=design.up,
+        up_relu=design.up_relu,
+    )
 
 
 def layers(design: Design) -> list[Layer]:
@@ -109,6 +117,8 @@ def _block(network: UNet, shape: tuple[int, ...], name: str) -> Block:
         out_channels=network.out_channels,
         widths=network.widths,
         padding=network.padding,
+        skip=network.skip,
+        up=network.up_kind,
         height=shape[0],
         width=shape[1],
     )

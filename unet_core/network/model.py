@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unet_core.base.config import SKIPS, UPS, check_way_up
 from unet_core.imaging.images import mirror
 from unet_core.network import anatomy
 
@@ -44,7 +45,14 @@ class UNet(nn.Module):
     (572 -> 388 for five levels), and the skipped features are cropped to their centre. `norm` is
     "batch", "group" or None. `init` "he" starts with weights of variance 2 / inputs and no bias, as
     the paper asks (He et al. 2015: features keep unit variance behind a ReLU); "pytorch" with
-    PyTorch's own, of variance 1 / (3 inputs). `up_relu` puts a ReLU behind each up-convolution.
+    PyTorch's own, of variance 1 / (3 inputs); "xavier" with weights of variance 2 / (inputs +
+    outputs) and no bias (Glorot and Bengio 2010), but for up-convolutions, which start as
+    PyTorch's.
+
+    On the way up, `up` "transposed" doubles the size by 2x2 up-convolutions, which `up_relu` lets a
+    ReLU follow. "bilinear" interpolates, without weights; each block then narrows the maps to the
+    width of the level above. Where a block meets the skip, `skip` "concat" puts both behind each
+    other and "add" adds them up.
 
     Raises ValueError for impossible settings, and for an image whose size does not fit.
     """
@@ -59,6 +67,8 @@ class UNet(nn.Module):
         init: str = "he",
         *,
         up_relu: bool = False,
+        skip: str = "concat",
+        up: str = "transposed",
         channels: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
@@ -67,28 +77,50 @@ class UNet(nn.Module):
             raise ValueError(f'padding must be "same" or "valid", got {padding!r}')
         if norm not in ("batch", "group", None):
             raise ValueError(f'norm must be "batch", "group" or None, got {norm!r}')
-        if init not in ("he", "pytorch"):
-            raise ValueError(f'init must be "he" or "pytorch", got {init!r}')
+        if init not in ("he", "pytorch", "xavier"):
+            raise ValueError(f'init must be "he", "pytorch" or "xavier", got {init!r}')
         if not widths or min(in_channels, out_channels, *widths) < 1:
             raise ValueError("in_channels, out_channels and widths must be positive numbers")
+        for name, value, known in (("skip", skip, SKIPS), ("up", up, UPS)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        check_way_up(tuple(widths), padding=padding, skip=skip, up=up)
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.widths, self.padding, self.up_relu = tuple(widths), padding, up_relu
+        self.widths, self.padding, self.skip, self.up_kind = tuple(widths), padding, skip, up
         self.down = nn.ModuleList(
             DoubleConv(upper, lower, padding=padding, norm=norm)
             for upper, lower in pairwise((in_channels, *widths))
         )
+        way_up = anatomy.way_up(self.widths, up)
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(lower, upper, 2, stride=2) for upper, lower in pairwise(widths)
+            nn.ConvTranspose2d(lower, upper, 2, stride=2)
+            if up == "transposed"
+            # Corners are not aligned: a pixel's place in its map must not decide its value, or
+            # tiles would differ from the whole.
+            else nn.Upsample(scale_factor=2, mode="bilinear")
+            for upper, lower in pairwise(widths)
+        )
+        self.rectify = nn.ModuleList(
+            nn.ReLU(inplace=True) for _ in (self.up if up_relu and up == "transposed" else ())
         )
         self.merge = nn.ModuleList(
-            DoubleConv(2 * width, width, padding=padding, norm=norm) for width in widths[:-1]
+            DoubleConv(width + came if skip == "concat" else width, out, padding=padding, norm=norm)
+            for width, (came, out) in zip(widths, way_up, strict=False)
         )
         self.head = nn.Conv2d(widths[0], out_channels, 1)
-        for module in self.modules() if init == "he" else ():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        self._start(init)
+
+    def _start(self, init: str) -> None:
+        """The first weights."""
+        for module in self.modules():
+            if init == "he" and isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+            elif init == "xavier" and isinstance(module, nn.Conv2d):
+                nn.init.xavier_normal_(module.weight)
+            else:
+                continue
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
     @property
     def multiple(self) -> int:
@@ -127,10 +159,11 @@ class UNet(nn.Module):
             skips.append(features)
         for level in reversed(range(len(self.up))):
             features = self.up[level](features)
-            if self.up_relu:
-                features = functional.relu(features)
+            if self.rectify:
+                features = self.rectify[level](features)
             skip = _crop_centre(skips[level], features.shape[-2], features.shape[-1])
-            features = self.merge[level](torch.cat([skip, features], dim=1))
+            both = torch.cat([skip, features], dim=1) if self.skip == "concat" else skip + features
+            features = self.merge[level](both)
         return self.head(features)
 
     def _check_size(self, height: int, width: int) -> None:

@@ -176,7 +176,7 @@ def _tile_side(network: UNet, shape: tuple[int, ...]) -> int:
     """The side of the tiles: the whole image where that can be, else as much as can be."""
     if _is_whole(network, shape):
         return max(map(network.fit, shape))
-    around = network.margin or anatomy.overlap(len(network.widths))
+    around = network.margin or anatomy.overlap(len(network.widths), network.up_kind)
     return max(isqrt(WHOLE_FEATURES // network.widths[0]) - 2 * around, network.multiple)
 
 
@@ -197,7 +197,7 @@ def _cuts(network: UNet, side: int, tile: int) -> list[_Cut]:
         if network.padding == "valid":
             first, last, begins = start - network.margin, start + step + network.margin, start
         else:
-            around = anatomy.overlap(len(network.widths))
+            around = anatomy.overlap(len(network.widths), network.up_kind)
             first, last = max(start - around, 0), min(start + step + around, whole)
             begins = first
         read = images.mirror(first, last, side)

@@ -172,6 +172,8 @@ def _shape_of(config: TrainConfig) -> TrainConfig:
         crop_size=config.images.crop_size,
         widths=config.network.widths,
         norm=config.network.norm,
+        skip=config.network.skip,
+        up=config.network.up,
         padding=config.network.padding,
         precision=config.optimisation.precision,
         target=config.objective.target,

@@ -62,6 +62,16 @@ def test_the_picture_holds_every_size_and_crop_of_the_papers_figure() -> None:
     assert "sees 140 px" in drawn
 
 
+def test_the_picture_says_how_maps_grow_and_meet_their_skips() -> None:
+    design = Design(widths=(4, 8, 8), padding="same", skip="add", up="bilinear", height=8, width=8)
+    drawn = words(picture.svg(design, blocks(design)))
+    assert (drawn.count("bilinear, ×2"), drawn.count("skip, added")) == (2, 2)
+    assert drawn.count("4 × 4 × 4") == 1  # the middle level narrows to the width of the first
+    legend = " ".join(text for _, text in picture.explain(design))
+    assert "<b>Bilinear upsampling</b>" in legend
+    assert "added to those that came up" in legend
+
+
 @pytest.mark.parametrize("levels", range(1, 9))
 def test_no_box_leaves_the_picture_or_covers_another(levels: int) -> None:
     design = Design(widths=(4096,) * levels, padding="same", height=1024, width=1024)

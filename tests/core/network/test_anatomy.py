@@ -1,5 +1,7 @@
 """Sizes and reach of a U-Net by arithmetic, against the network itself."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -25,7 +27,7 @@ from unet_core.network.model import UNet
 
 def sides(levels: int, padding: str) -> int:
     """A side so large that no pixel in the middle sees the border."""
-    return smallest_input(2 * reach(levels) + 4 * 2**levels, levels, padding)
+    return smallest_input(2 * reach(levels, "bilinear") + 4 * 2**levels, levels, padding)
 
 
 def test_the_papers_figure_comes_out() -> None:
@@ -38,19 +40,29 @@ def test_the_papers_figure_comes_out() -> None:
     assert crops == [4, 16, 40, 88]
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"padding": "same"},
+        {"padding": "valid"},
+        {"padding": "valid", "skip": "add"},
+        {"padding": "same", "up": "bilinear"},
+        {"padding": "same", "up": "transposed", "up_relu": True},
+    ],
+)
 @pytest.mark.parametrize("channels", [(3,), (2, 3), (2, 3, 5, 4)])
-def test_every_shape_is_that_of_the_real_network(padding: str, channels: tuple[int, ...]) -> None:
-    levels = len(channels)
+def test_every_shape_is_that_of_the_real_network(
+    settings: dict[str, Any], channels: tuple[int, ...]
+) -> None:
+    padding, levels = settings["padding"], len(channels)
     height, width = (smallest_input(side, levels, padding) for side in (9, 30))
     design = Design(
-        in_channels=3, out_channels=4, widths=channels, padding=padding,
-        height=height, width=width,
-    )  # fmt: skip
-    network = UNet(3, 4, channels, padding=padding)
+        in_channels=3, out_channels=4, widths=channels, height=height, width=width, **settings
+    )
+    network = UNet(3, 4, channels, **settings)
     traced: dict[str, tuple[int, ...]] = {}
     for layer in model.layers(network, height, width):
-        parts = layer.name.split(".")
+        parts = layer.name.replace("rectify", "up").split(".")
         traced[".".join(parts[:2])] = layer.output_CHW  # the last layer of a block stays
     ours = {block.name: block.shape_CHW for block in blocks(design)}
     assert traced == {name: ours[name] for name in traced}
@@ -155,12 +167,16 @@ def test_a_training_configuration_is_drawn_at_the_size_that_it_reads() -> None:
     assert (valid.height, valid.out_channels) == (572, 3)
     same = from_training(TrainConfig.of(crop_size=256, widths=(8, 16)), 1)
     assert (same.width, same.padding, same.norm) == (256, "same", "batch")
+    added = from_training(TrainConfig.of(widths=(8, 16), skip="add", up_relu=True), 1)
+    assert (added.skip, added.up, added.up_relu) == ("add", "transposed", True)
 
 
-@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("padding", "up"), [("same", "transposed"), ("valid", "transposed"), ("same", "bilinear")]
+)
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
 def test_the_gradient_reaches_exactly_as_far_as_the_receptive_field(
-    monkeypatch: pytest.MonkeyPatch, levels: int, padding: str
+    monkeypatch: pytest.MonkeyPatch, levels: int, padding: str, up: str
 ) -> None:
     """For every place in the grid of the lower levels.
 
@@ -168,7 +184,7 @@ def test_the_gradient_reaches_exactly_as_far_as_the_receptive_field(
     one image through to one pixel only. All weights are positive, so that nothing cancels.
     """
     monkeypatch.setattr(model.functional, "max_pool2d", functional.avg_pool2d)
-    network = UNet(1, 1, (1,) * levels, padding=padding).double()
+    network = UNet(1, 1, (1,) * levels, padding=padding, up=up).double()
     for parameter in network.parameters():
         torch.nn.init.constant_(parameter, 1.0)
     side = sides(levels, padding)
@@ -180,9 +196,9 @@ def test_the_gradient_reaches_exactly_as_far_as_the_receptive_field(
         (gradient,) = torch.autograd.grad(output[middle + place, middle], image, retain_graph=True)
         rows = gradient[0, 0].any(dim=1).nonzero().ravel()
         first, last = int(rows[0]), int(rows[-1])
-        assert sight("head", middle + place, levels, padding) == (first, last)
+        assert sight("head", middle + place, levels, padding, up) == (first, last)
         spans.append(last - first + 1)
-    assert max(spans) == receptive_field("head", levels, padding)
+    assert max(spans) == receptive_field("head", levels, padding, up)
 
 
 def test_with_maximum_pooling_no_pixel_outside_counts_and_the_outermost_do() -> None:

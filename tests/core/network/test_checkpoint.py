@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from unet_core.base import folders
@@ -150,3 +151,11 @@ def test_every_shipped_checkpoint_has_a_card_and_loads() -> None:
             config.tuned_on or config.train.objective.target == "classes"
         )  # which has no thresholds
     assert checkpoint.card("no-such-model") is None
+
+
+def test_a_checkpoint_from_before_a_choice_of_skips_is_the_network_that_it_was() -> None:
+    with safe_open(checkpoint.find("nuclei"), framework="numpy") as file:
+        stored = json.loads(file.metadata()["config"])["train"]
+    assert not {"skip", "up", "up_relu"} & set(stored)
+    network = checkpoint.load("nuclei", device="cpu").network
+    assert (network.skip, network.up_kind, len(network.rectify)) == ("concat", "transposed", 0)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -39,12 +41,24 @@ def test_predicting_needs_the_top_level_and_what_waits_there() -> None:
     assert found.predict_bytes - weights == 4 * 64 * 64 * (1 + 8 + 8)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"up_relu": True},
+        {"skip": "add", "up_relu": True},
+        {"skip": "add"},
+        {"up": "bilinear"},
+    ],
+)
 def test_the_memory_of_training_is_what_torch_keeps_for_the_way_back(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(costs, "bfloat16_pays", lambda device: False)
-    design = Design(widths=(8, 16, 32), padding="same", norm="none", height=64, width=64)
-    network = UNet(1, 2, (8, 16, 32))
+    design = Design(
+        widths=(8, 16, 32), padding="same", norm="none", height=64, width=64, **settings
+    )
+    network = UNet(1, 2, (8, 16, 32), **settings)
     weights = {weight.untyped_storage().data_ptr() for weight in network.parameters()}
     kept: dict[int, int] = {}
 

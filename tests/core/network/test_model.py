@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional
 
 from unet_core.network.anatomy import output_side
 from unet_core.network.model import UNet, layers
@@ -112,3 +113,63 @@ def test_a_relu_after_the_up_convolutions_changes_the_answer_but_no_weight() -> 
             network.up[0].weight.abs_()
             network.up[0].bias.fill_(1)
     assert torch.equal(plain(image), cut(image))
+
+
+def test_the_network_of_dl4mia_has_its_1_68_million_parameters() -> None:
+    """By hand: 1,144,256 down, 164,032 up-convolutions, 369,024 behind added skips, 195 out."""
+    dl4mia = UNet(1, 3, widths=(64, 128, 256), skip="add", init="xavier")
+    assert count(dl4mia) == 1_144_256 + 164_032 + 369_024 + 195 == 1_677_507
+
+
+def test_the_bilinear_network_of_unet_multiclass_has_its_13_39_million_parameters() -> None:
+    """Its own count is 13,394,307: with 3,968 biases that BatchNorm subtracts again."""
+    multiclass = UNet(1, 3, widths=(64, 128, 256, 512, 512), up="bilinear", norm="batch")
+    before_norm = sum(
+        layer.out_channels
+        for layer in multiclass.modules()
+        if isinstance(layer, torch.nn.Conv2d) and layer.bias is None
+    )
+    assert (count(multiclass), before_norm) == (13_390_339, 3_968)
+
+
+def test_added_skips_are_the_sum_of_what_came_up_and_the_skip() -> None:
+    network = UNet(1, 1, widths=(4, 8), skip="add").eval()
+    image = torch.rand(1, 1, 8, 8)
+    skip = network.down[0](image)
+    came = network.up[0](network.down[1](functional.max_pool2d(skip, 2)))
+    torch.testing.assert_close(network(image), network.head(network.merge[0](skip + came)))
+
+
+def test_bilinear_maps_grow_by_interpolation_whatever_the_size_of_the_map() -> None:
+    network = UNet(1, 1, widths=(4, 8), up="bilinear")
+    assert not list(network.up.parameters())
+    ramp = torch.arange(6.0).expand(1, 1, 6, 6)
+    grown = network.up[0](ramp)[0, 0, 4]
+    torch.testing.assert_close(grown[1:-1], torch.arange(0.25, 5, 0.5))
+    torch.testing.assert_close(network.up[0](ramp[..., :4])[0, 0, 4, :7], grown[:7])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"skip": "none"}, "skip must be one of concat, add, got 'none'"),
+        ({"up": "nearest"}, "up must be one of transposed, bilinear, got 'nearest'"),
+        ({"up": "bilinear", "padding": "valid"}, "up bilinear needs padding same"),
+        ({"up": "bilinear", "skip": "add"}, "lowest level as on the one above it.* got 8 and 4"),
+    ],
+)
+def test_a_way_up_that_cannot_be_is_refused(settings: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        UNet(1, 1, widths=(4, 8), **settings)
+
+
+def test_xavier_starts_convolutions_and_leaves_the_up_convolutions_to_pytorch() -> None:
+    """Glorot and Bengio 2010: variance 2 / (inputs + outputs), each times 9 weights."""
+    torch.manual_seed(0)
+    network = UNet(1, 1, widths=(16, 64), init="xavier")
+    weight, up = network.down[1][0].weight.detach(), network.up[0].requires_grad_(False)
+    assert float(weight.var() * 9 * (16 + 64)) == pytest.approx(2.0, rel=0.1)
+    convolutions = [one for one in network.modules() if isinstance(one, torch.nn.Conv2d)]
+    assert not any(one.bias.any() for one in convolutions)
+    assert float(up.weight.var() * 16 * 4) == pytest.approx(1 / 3, rel=0.1)  # PyTorch's fan is 16*4
+    assert float(up.bias.abs().sum()) > 0

@@ -64,22 +64,35 @@ def test_a_tile_reads_as_much_as_a_whole_image_may_have(
     assert max(read[1:]) == whole.shape
 
 
+def test_tiles_of_a_bilinear_network_do_not_show() -> None:
+    torch.manual_seed(0)
+    config = ModelConfig(
+        train=TrainConfig.of(widths=(4, 8, 8), norm="none", up="bilinear", target="foreground"),
+        outputs=("foreground",),
+    )
+    bilinear, pixels = Trained(config, build(config).eval()), picture(150, 110)
+    whole = inference.predict(bilinear, pixels)
+    assert np.abs(whole - inference.predict(bilinear, pixels, tile=40)).max() < 1e-5
+
+
 def test_a_smaller_overlap_would_show(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = picture(310, 275)
     whole = inference.predict(trained, pixels)
-    monkeypatch.setattr(anatomy, "overlap", lambda levels: 8)
+    monkeypatch.setattr(anatomy, "overlap", lambda *_: 8)
     assert np.abs(whole - inference.predict(trained, pixels, tile=40)).max() > 1e-3
 
 
+@pytest.mark.parametrize("up", ["transposed", "bilinear"])
 @pytest.mark.parametrize("levels", [1, 2, 3, 4])
-def test_the_overlap_covers_the_field_of_view(levels: int) -> None:
+def test_the_overlap_covers_the_field_of_view(levels: int, up: str) -> None:
     config = ModelConfig(
-        train=TrainConfig.of(widths=(2,) * levels, norm="none"), outputs=("foreground", "boundary")
+        train=TrainConfig.of(widths=(2,) * levels, norm="none", up=up),
+        outputs=("foreground", "boundary"),
     )
     network = build(config)
     for weight in network.parameters():  # positive everywhere: no change can cancel out
         torch.nn.init.constant_(weight, 0.1)
-    reach = anatomy.overlap(levels)
+    reach = anatomy.overlap(levels, up)
     side = 2 * reach + 2 * network.multiple
     image = torch.ones(1, 1, side, side)
     middle = side // 2
