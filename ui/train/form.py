@@ -127,6 +127,11 @@ def _idle(config: TrainConfig) -> dict[str, str]:
     idle = {}
     if config.optimisation.optimizer != "sgd":
         idle["momentum"] = "Without effect now: only SGD has momentum."
+    if config.optimisation.schedule != "step":
+        for name in ("drop_every", "drop_factor"):
+            idle[name] = "Without effect now: the schedule is not step."
+    if config.optimisation.schedule in ("constant", "step"):
+        idle["schedule_by"] = "Without effect now: this schedule does not move with each step."
     if config.objective.target not in ("three-class", "foreground+boundary"):
         idle["boundary"] = "Without effect now: this target has no boundary."
     if config.images.normalisation != "percentile":

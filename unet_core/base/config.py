@@ -407,10 +407,34 @@ class Optimisation(Settings):
     schedule: str = option(
         "constant",
         "How the learning rate falls: constant, cosine to zero, polynomial (power 0.9), "
-        "or linear to zero in the second half.",
+        "linear to zero in the second half, or in steps, by a factor after some epochs.",
         group="Training",
-        choices=("constant", "cosine", "poly", "second-half"),
+        choices=("constant", "cosine", "poly", "second-half", "step"),
         label="Learning-rate schedule",
+    )
+    schedule_by: str = option(
+        "step",
+        "When the schedule moves the rate: after each step of the optimiser, or once an epoch.",
+        group="Training",
+        choices=("step", "epoch"),
+        label="Schedule moves each",
+    )
+    drop_every: int = option(
+        30,
+        "Epochs after which schedule step lowers the rate, again and again.",
+        group="Training",
+        low=1,
+        high=100_000,
+        label="Lower the rate every",
+        unit="epochs",
+    )
+    drop_factor: float = option(
+        0.1,
+        "What schedule step multiplies the rate by.",
+        group="Training",
+        low=1e-6,
+        high=1.0,
+        label="Lower the rate by a factor",
     )
     schedule_epochs: int = option(
         0,
@@ -469,9 +493,10 @@ class Optimisation(Settings):
     )
     precision: str = option(
         "auto",
-        "bfloat16 is faster where the device supports it; auto measures.",
+        "bfloat16 is faster where the device supports it; auto measures. float64 trains with 16 "
+        "digits, twice the memory and less than half the speed; segmenting is in float32 always.",
         group="Training",
-        choices=("auto", "float32", "bfloat16"),
+        choices=("auto", "float32", "bfloat16", "float64"),
     )
     device: str = option(
         "auto",
@@ -481,12 +506,14 @@ class Optimisation(Settings):
     )
 
     def check(self) -> None:
-        """Refuse a schedule that ends before the training does."""
+        """Refuse a schedule that ends before the training does, and numbers no device has."""
         if self.schedule_epochs and self.schedule_epochs < self.epochs:
             raise ValueError(
                 f"schedule_epochs must be 0 or at least epochs ({self.epochs}), "
                 f"got {self.schedule_epochs}"
             )
+        if self.precision == "float64" and self.device == "mps":
+            raise ValueError("precision float64 needs device cpu or cuda: an Apple GPU has none")
 
 
 @dataclass(frozen=True, kw_only=True)

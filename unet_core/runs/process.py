@@ -145,7 +145,7 @@ def _note_arithmetic(training: "Training", recorder: Recorder) -> None:
     """Record what decides the last digits of every number, and say when it changes."""
     import torch
 
-    precision = "bfloat16" if training.bfloat16 else "float32"
+    precision = "bfloat16" if training.bfloat16 else str(training.dtype).removeprefix("torch.")
     if training.device.name != "cpu":
         recorder.update(precision=precision)
         return

@@ -27,7 +27,7 @@ class Status(Settings):
     phase: str = ""  # what it is doing: "loading", "training", "validating", "tuning"
     device: str = ""  # for people, such as "CPU, 2 cores"
     device_reason: str = ""
-    precision: str = ""  # "float32" or "bfloat16", kept when it is resumed
+    precision: str = ""  # of the arithmetic, such as "bfloat16"; kept when it is resumed
     threads: int | None = None  # on the CPU; the numbers are exactly those of as many threads
     epoch: int = 0  # finished epochs
     epochs: int = 0

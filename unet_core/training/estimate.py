@@ -109,7 +109,9 @@ def _bytes(
     """Weights, and the features of a batch or of the largest validation image: it is not tiled."""
     with torch.device("meta"):
         network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
-    width = 2 if use_bfloat16(device.name, config.optimisation.precision) else 4
+    is_double = config.optimisation.precision == "float64"
+    is_short = use_bfloat16(device.name, config.optimisation.precision)
+    width = 8 if is_double else 2 if is_short else 4
     batch = width * _batch_values(config, network)
     largest = max(val_shapes, key=lambda shape: shape[0] * shape[1], default=(0, 0))
     whole = width * _image_values(network, largest)
@@ -144,7 +146,8 @@ def _weights_bytes(config: TrainConfig, network: model.UNet) -> float:
         + (1 if config.optimisation.ema else 0)
         + 1
     )
-    return 4 * copies * sum(weight.numel() for weight in network.parameters())
+    size = 8 if config.optimisation.precision == "float64" else 4
+    return size * copies * sum(weight.numel() for weight in network.parameters())
 
 
 def _batch_values(config: TrainConfig, network: model.UNet) -> float:
@@ -235,11 +238,12 @@ def try_out(
 ) -> Costs:
     """Time some small steps of a network; the quickest counts."""
     network = checkpoint.build(ModelConfig(train=config, outputs=outputs))
-    network.to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    dtype = torch.float64 if config.optimisation.precision == "float64" else torch.float32
+    network.to(device=device.name, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     # At least two pixels a side on the lowest level, for BatchNorm cannot learn from one.
     learned = network.fit(max(TRIAL_SIDE, 2 * network.multiple))
     side = learned + 2 * network.margin
-    image = torch.rand(1, 1, side, side, device=device.name)
+    image = torch.rand(1, 1, side, side, device=device.name, dtype=dtype)
     labels = torch.zeros(1, learned, learned, dtype=torch.int32, device=device.name)
     target = targets.encode(labels, config.objective.target, config.objective.boundary)
 
@@ -248,7 +252,7 @@ def try_out(
     def step() -> None:
         with precision(device.name, bfloat16=bfloat16):
             logits = network(image)
-        loss = losses.loss(logits.float(), target, config.objective.loss)
+        loss = losses.loss(logits.to(dtype), target, config.objective.loss)
         loss.backward()
         loss.item()  # waits for a GPU
 

@@ -48,14 +48,21 @@ class Epoch:
 Event = Step | Checking | Epoch
 
 
-def learning_rate(options: Optimisation, step: int, total: int) -> float:
-    """The learning rate of a step (from 0) of `total`."""
-    done = step / total
+def learning_rate(
+    options: Optimisation, step: int, total: int, *, steps_per_epoch: int = 1
+) -> float:
+    """The learning rate of a step (from 0) of `total`.
+
+    Warming up goes by steps, also where the schedule goes by epochs.
+    """
+    epoch = step // steps_per_epoch
+    done = (epoch * steps_per_epoch if options.schedule_by == "epoch" else step) / total
     factor = {
         "constant": 1.0,
         "cosine": 0.5 * (1 + np.cos(np.pi * done)),
         "poly": (1 - done) ** 0.9,
         "second-half": min(1.0, 2 * (1 - done)),
+        "step": options.drop_factor ** (epoch // options.drop_every),
     }[options.schedule]
     return float(options.lr * factor * min(1.0, (step + 1) / (options.warmup + 1)))
 
@@ -78,6 +85,12 @@ class Training:
         self.config, self.options = config, config.optimisation
         self.device, self.clock = device, clock
         self.bfloat16 = use_bfloat16(device.name, self.options.precision)
+        self.dtype = torch.float64 if self.options.precision == "float64" else torch.float32
+        if self.dtype == torch.float64 and device.name == "mps":
+            raise ValueError(
+                "precision float64 is not to be had on an Apple GPU: choose device cpu, or "
+                "precision float32"
+            )
         self.data = loader.load(config)
         self.model_config = self.data.model_config
         self.criterion = Criterion(config.objective, self.data.class_shares)
@@ -89,6 +102,7 @@ class Training:
         torch.manual_seed(config.images.seed)
         self.network = checkpoint.build(self.model_config).to(
             device=device.name,
+            dtype=self.dtype,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
         self.average = WeightAverage(self.network, self.options.ema)
@@ -134,7 +148,7 @@ class Training:
         """
         started = self.clock()
         if lr is None:
-            lr = learning_rate(self.options, self.step, self.planned_steps)
+            lr = self._learning_rate(self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.network.train()
@@ -151,12 +165,18 @@ class Training:
         epoch = (self.step - 1) // self.steps_per_epoch + 1
         return Step(self.step, epoch, own.loss, lr, self._sums.images_per_second)
 
+    def _learning_rate(self, step: int) -> float:
+        steps_per_epoch = self.steps_per_epoch
+        return learning_rate(
+            self.options, step, self.planned_steps, steps_per_epoch=steps_per_epoch
+        )
+
     def _add_gradient(self, batch: Batch) -> "_Sums":
         """Let the weights feel one of the batches of a step; gives what it adds to the sums."""
         image_BCHW, labels_BHW, weights_BHW = self._augmented(batch)
         with precision(self.device.name, bfloat16=self.bfloat16):
             logits_BCHW = self.network(image_BCHW)
-        logits_BCHW = self._middle(logits_BCHW.float())
+        logits_BCHW = self._middle(logits_BCHW.to(self.dtype))
         target = self.criterion.target(labels_BHW)
         loss = batch.share * self.criterion.loss(logits_BCHW, target, weights_BHW)
         value = float(loss.detach())
@@ -183,7 +203,7 @@ class Training:
         )
         weights = self.criterion.weights(labels, border)
         return (
-            image.contiguous(memory_format=torch.channels_last),
+            image.to(self.dtype).contiguous(memory_format=torch.channels_last),
             self._middle(labels),
             None if weights is None else self._middle(weights),
         )
@@ -204,7 +224,7 @@ class Training:
             "train_dice": self._sums.dice,
             "val_dice": found.dice,
             "val_soft_dice": found.soft_dice,
-            "lr": learning_rate(self.options, self.step - 1, self.planned_steps),
+            "lr": self._learning_rate(self.step - 1),
             "images_per_second": self._sums.images_per_second,
             "seconds": self._sums.seconds + seconds,
         }
@@ -226,13 +246,16 @@ class Training:
         return value < best if self.options.watch == "val_loss" else value > best
 
     def trained(self, *, best: bool = True) -> Trained:
-        """The network of the best epoch, or as it is now; now also when no epoch is complete."""
+        """The network of the best epoch, or as it is now; now also when no epoch is complete.
+
+        In float32, whatever it was trained in: so it segments everywhere.
+        """
         network = deepcopy(self.average.network).eval()
         epoch = self.epoch
         if best and self.best["weights"]:
             network.load_state_dict(self.best["weights"])
             epoch = self.best["epoch"]
-        return Trained(self.model_config.replace(epoch=epoch), network)
+        return Trained(self.model_config.replace(epoch=epoch), network.float())
 
     def state(self) -> dict[str, Any]:
         """All that continuing needs, as tensors and plain values."""

@@ -132,10 +132,13 @@ class Validator:
     def _logits(self, network: UNet, norm_HW: np.ndarray) -> Tensor:
         """Logits [1, C, H, W] of a whole image."""
         height, width = norm_HW.shape
-        image_BCHW = torch.from_numpy(network.surround(norm_HW))[None, None].to(self.device.name)
+        dtype = network.head.weight.dtype
+        image_BCHW = torch.from_numpy(network.surround(norm_HW))[None, None].to(
+            self.device.name, dtype
+        )
         with precision(self.device.name, bfloat16=self.bfloat16):
             logits = network(image_BCHW.contiguous(memory_format=torch.channels_last))
-        return logits.float()[..., :height, :width]
+        return logits.to(dtype)[..., :height, :width]
 
 
 def _preview(example: Example, prob_HW: np.ndarray) -> Preview:

@@ -233,6 +233,54 @@ def test_the_learning_rate_follows_its_schedule(schedule: str, expected: list[fl
     )
 
 
+def test_a_rate_that_moves_by_epochs_stands_still_within_them() -> None:
+    """DL4MIA's (1 - e / 200) ** 0.9, and a tenth every 30 epochs, as in unet-multiclass."""
+    config = TINY.replace(lr=1.0, schedule="poly", schedule_by="epoch").optimisation
+    steps = (0, 9, 10, 19, 20)
+    rates = [trainer.learning_rate(config, step, 200 * 10, steps_per_epoch=10) for step in steps]
+    assert rates == pytest.approx([(1 - epoch / 200) ** 0.9 for epoch in (0, 0, 1, 1, 2)])
+    config = TINY.replace(lr=1.0, schedule="step", drop_every=30, drop_factor=0.1).optimisation
+    rates = [
+        trainer.learning_rate(config, 10 * epoch, 1000, steps_per_epoch=10)
+        for epoch in (0, 29, 30, 59, 60, 99)
+    ]
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.001])
+
+
+def test_a_training_applies_its_schedule_by_epochs() -> None:
+    config = TINY.replace(schedule="step", drop_every=1, drop_factor=0.5, epochs=3)
+    events = run(new(config))
+    rates = [event.lr for event in events if isinstance(event, trainer.Step)]
+    assert rates == pytest.approx([1e-2] * 3 + [5e-3] * 3 + [2.5e-3] * 3)
+    rows = [event.row["lr"] for event in events if isinstance(event, trainer.Epoch)]
+    assert rows == pytest.approx([1e-2, 5e-3, 2.5e-3])
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"), [("three-class", "cross-entropy+dice"), ("foreground+boundary", "bce+dice")]
+)
+def test_float64_trains_in_double_and_hands_out_a_float32_network(target: str, loss: str) -> None:
+    config = TINY.replace(target=target, loss=loss, weight_map=True)
+    single, double = new(config), new(config.replace(precision="float64"))
+    losses = []
+    for training in (single, double):
+        events = run(training)
+        losses += [events[0].loss]  # type: ignore[union-attr]
+        assert events[-1].row["val_loss"] > 0  # type: ignore[union-attr]
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert {one.dtype for one in double.network.parameters()} == {torch.float64}
+    assert {one.dtype for one in double.state()["average"].values() if one.ndim} == {torch.float64}
+    assert {one.dtype for one in double.trained().network.parameters()} == {torch.float32}
+
+
+def test_float64_on_an_apple_gpu_is_refused_in_a_sentence() -> None:
+    apple = replace(choose("cpu"), name="mps")
+    with pytest.raises(ValueError, match="float64 is not to be had on an Apple GPU: choose device"):
+        trainer.Training(TINY.replace(precision="float64"), device=apple)
+    with pytest.raises(ValueError, match="precision float64 needs device cpu or cuda"):
+        TINY.replace(precision="float64", device="mps")
+
+
 def test_what_does_not_fit_the_data_is_refused() -> None:
     with pytest.raises(ValueError, match="has classes: choose the target classes"):
         new(TINY.replace(data="synthetic-shapes"))
