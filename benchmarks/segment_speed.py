@@ -11,8 +11,7 @@ from scipy import ndimage
 from skimage import measure, segmentation
 
 from unet_core.base.config import Segmentation
-from unet_core.imaging import instances
-from unet_core.scoring import matching
+from unet_core.imaging import instances, matching
 
 BUDGET_MS = 60
 CHECKPOINT = record.REPOSITORY / "checkpoints" / "nuclei.safetensors"

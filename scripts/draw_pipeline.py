@@ -14,8 +14,7 @@ import numpy as np
 from PIL import Image
 
 from unet_core.data import synthetic
-from unet_core.imaging import instances, overlay
-from unet_core.scoring import matching
+from unet_core.imaging import instances, matching, overlay
 
 TARGET = Path(__file__).resolve().parent.parent / "ui" / "home" / "pipeline.html"
 SEED, SIDE = 11, 128

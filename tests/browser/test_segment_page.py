@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets
+from unet_core.imaging import matching
 from unet_core.network import checkpoint
 from unet_core.predict import export
 from unet_core.runs import runs
-from unet_core.scoring import matching
 
 SAMPLE = "nuclei-test-002"
 OPTIONS = Segmentation(threshold=0.5, min_size=20)  # those of the model

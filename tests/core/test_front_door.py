@@ -9,9 +9,8 @@ import pytest
 
 import unet_core
 from unet_core.data import datasets
-from unet_core.imaging import formats, instances, stacks, weight_map
+from unet_core.imaging import formats, instances, matching, stacks, weight_map
 from unet_core.network import model
-from unet_core.scoring import matching
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

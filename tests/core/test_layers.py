@@ -20,7 +20,7 @@ PACKAGES = "base imaging data network predict training scoring runs cli".split()
 WITHOUT_TORCH = ("base", "imaging", "data", "runs", "cli")
 WITHOUT_TORCH_BESIDE = (
     "network.anatomy network.checkpoint predict.export predict.recipe training.presets "
-    "scoring.matching scoring.published"
+    "scoring.published"
 ).split()
 
 

@@ -15,7 +15,8 @@ from ui.shared.choice import asked_for, choose, choose_set, tell_empty
 from ui.shared.words import many, plain, set_title
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
-from unet_core.scoring import landscape, matching
+from unet_core.imaging import matching
+from unet_core.scoring import landscape
 
 SPLIT_HELP = (
     "val chose the best epoch and the thresholds. test is only for the final score. train is what "

@@ -9,7 +9,7 @@ from ui.evaluate import charts
 from ui.evaluate.sentences import MEASURES
 from ui.shared import glossary
 from ui.shared.words import number
-from unet_core.scoring import matching
+from unet_core.imaging import matching
 
 Document = dict[str, Any]
 KINDS = {"floor": "Floor", "model": "This model", "ceiling": "Truth"}

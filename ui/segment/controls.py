@@ -10,9 +10,8 @@ from ui.shared.models import Model
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
-from unet_core.imaging import targets
+from unet_core.imaging import matching, targets
 from unet_core.imaging.instances import FOR_WATERSHED
-from unet_core.scoring import matching
 
 
 def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:

@@ -9,9 +9,8 @@ from ui.segment.result import Result
 from ui.shared import columns, html, pictures, viewer
 from ui.shared.viewer import Panel
 from ui.shared.words import many
-from unet_core.imaging import instances, overlay, targets
+from unet_core.imaging import instances, matching, overlay, targets
 from unet_core.imaging.measure import measure
-from unet_core.scoring import matching
 
 
 def show(result: Result, base: bytes, revision: str) -> None:

@@ -14,9 +14,9 @@ from ui.shared.uploads import Chosen
 from ui.shared.words import many, number, set_title
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
+from unet_core.imaging import matching
 from unet_core.predict import export
 from unet_core.predict.recipe import is_marked
-from unet_core.scoring import matching
 
 SCORES = {"f1": "F1", "precision": "Precision", "recall": "Recall", "ap": "AP", "pq": "PQ"}
 

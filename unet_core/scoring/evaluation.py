@@ -13,9 +13,9 @@ from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.base.records import finite
 from unet_core.data import datasets, patches
 from unet_core.data.pairs import Pair
-from unet_core.imaging import images, instances, metrics, targets
+from unet_core.imaging import images, instances, matching, metrics, targets
 from unet_core.network.checkpoint import Trained
-from unet_core.scoring import connectomics, matching, pixel_scores, predictions, recall_groups
+from unet_core.scoring import connectomics, pixel_scores, predictions, recall_groups
 from unet_core.scoring.predictions import WHOLE, Answer, Progress, View
 
 SCORES = ("precision", "recall", "f1", "ap", "pq")

@@ -15,8 +15,7 @@ import numpy as np
 from unet_core.base import device
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.base.records import finite
-from unet_core.imaging import instances
-from unet_core.scoring import matching
+from unet_core.imaging import instances, matching
 from unet_core.scoring.predictions import Predicted, Progress
 
 MEASURES = ("f1", "ap")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from unet_core.imaging import matching
 from unet_core.imaging.measure import measure
-from unet_core.scoring import matching
 
 FOUND = 0.5  # IoU
 GROUPS = 5

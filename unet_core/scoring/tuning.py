@@ -14,10 +14,11 @@ import numpy as np
 from unet_core.base import cache, folders, records
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets
+from unet_core.imaging import matching
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.predict.recipe import MARK, is_marked
-from unet_core.scoring import landscape, matching, predictions
+from unet_core.scoring import landscape, predictions
 from unet_core.scoring.landscape import Aim, Grid, Landscape
 from unet_core.scoring.predictions import WHOLE, View
 

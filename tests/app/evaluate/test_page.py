@@ -17,10 +17,11 @@ from ui.evaluate import jobs as evaluate_jobs
 from unet_core.base import folders
 from unet_core.cli import main
 from unet_core.data import samples
+from unet_core.imaging import matching
 from unet_core.predict import recipe
 from unet_core.runs import jobs, runs
 from unet_core.runs.jobs import Job, JobStatus
-from unet_core.scoring import matching, published
+from unet_core.scoring import published
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
 ALL = ("--data", "synthetic-nuclei", "--split", "test", "--scheme", "fraction")

@@ -17,11 +17,10 @@ from ui.shared.cache import Treatment
 from unet_core.base import folders
 from unet_core.base.config import Segmentation, TrainConfig
 from unet_core.data import datasets
-from unet_core.imaging import instances
+from unet_core.imaging import instances, matching
 from unet_core.network import checkpoint
 from unet_core.predict import export
 from unet_core.runs import runs
-from unet_core.scoring import matching
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
 NUCLEI = {"set": "synthetic-nuclei", "split": "test"}

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from ui.shared import cache, pictures
-from unet_core.imaging import overlay
-from unet_core.scoring import matching
+from unet_core.imaging import matching, overlay
 
 
 def read(content: bytes, mode: str | None = None, kind: str = "PNG") -> np.ndarray:

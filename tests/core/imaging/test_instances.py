@@ -252,7 +252,7 @@ def test_touching_discs_are_parted_along_their_boundary():
 
 
 def test_true_targets_give_the_true_nuclei_back(real_data):
-    from unet_core.scoring.matching import Counts, match
+    from unet_core.imaging.matching import Counts, match
 
     total = Counts()
     for path in sorted((real_data / "dsb2018" / "test" / "masks").glob("*.tif"))[::5]:

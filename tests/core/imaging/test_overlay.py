@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from unet_core.imaging import overlay
-from unet_core.scoring import matching
+from unet_core.imaging import matching, overlay
 
 N = len(overlay.OBJECTS)
 

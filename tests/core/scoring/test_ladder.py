@@ -13,9 +13,9 @@ from unet_core.cli import main
 from unet_core.data import datasets
 from unet_core.data.pairs import Pair
 from unet_core.data.samples import Sample
-from unet_core.imaging import instances
+from unet_core.imaging import instances, matching
 from unet_core.network import checkpoint
-from unet_core.scoring import evaluation, ladder, matching
+from unet_core.scoring import evaluation, ladder
 
 NAMES = [
     "All background",

@@ -8,8 +8,8 @@ from scipy import ndimage
 from unet_core.base import device
 from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
 from unet_core.data.pairs import Pair
-from unet_core.imaging import instances, targets
-from unet_core.scoring import evaluation, landscape, matching
+from unet_core.imaging import instances, matching, targets
+from unet_core.scoring import evaluation, landscape
 from unet_core.scoring.landscape import Aim, Grid, Landscape
 from unet_core.scoring.predictions import Predicted
 

@@ -7,11 +7,11 @@ import torch
 
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets, samples
-from unet_core.imaging import instances
+from unet_core.imaging import instances, matching
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.predict import inference, model
-from unet_core.scoring import evaluation, ladder, landscape, matching, predictions, tuning
+from unet_core.scoring import evaluation, ladder, landscape, predictions, tuning
 from unet_core.scoring.predictions import View
 
 

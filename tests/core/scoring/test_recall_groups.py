@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from unet_core.data.synthetic import nuclei
-from unet_core.scoring import matching, recall_groups
+from unet_core.imaging import matching
+from unet_core.scoring import recall_groups
 
 
 def test_touching_and_lonely_objects_are_counted_apart() -> None:

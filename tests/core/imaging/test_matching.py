@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.measure import label
 from stardist.matching import matching as stardist_matching
 
-from unet_core.scoring.matching import IOUS, Counts, iou_matrix, match, match_many, pairs
+from unet_core.imaging.matching import IOUS, Counts, iou_matrix, match, match_many, pairs
 
 THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7, 0.75, 0.8, 0.9, 1.0]
 
