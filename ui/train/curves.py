@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ui.shared.charts import BLUE, GREEN, ORANGE, PINK, QUIET, SERIES, SKY
+from unet_core.imaging import class_map
 
 DASHES = ("solid", "dashed", "dotted")
+CLASS_IOU = "val_iou_"  # and the name of the class
 
 # A line on the screen has about this many pixels; more points cost traffic and show nothing.
 MOST_POINTS = 1200
@@ -48,13 +50,32 @@ def loss(
 
 
 def dice(metrics: pd.DataFrame, *, epochs: int = 0, best: int | None = None) -> Option:
-    """Dice over epochs: hard on training and validation, and the soft one of validation."""
+    """Dice over epochs, hard and soft, on training and validation."""
     lines = [
         _epochs("training", metrics, "train_dice", BLUE),
+        _epochs("training, soft", metrics, "train_soft_dice", BLUE, dash="dotted"),
         _epochs("validation", metrics, "val_dice", ORANGE, best=best),
         _epochs("validation, soft", metrics, "val_soft_dice", ORANGE, dash="dotted"),
     ]
     return _chart(lines, y="Dice", epochs=epochs, empty="comes after the first epoch")
+
+
+def mean_iou(metrics: pd.DataFrame, *, epochs: int = 0, best: int | None = None) -> Option:
+    """Mean IoU of the classes over epochs, and that of each class in its colour."""
+    names = [str(one) for one in metrics if str(one).startswith(CLASS_IOU)]
+    colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in class_map.colours(len(names))[1:]]
+    lines = [_epochs("mean of the classes", metrics, "val_miou", ORANGE, best=best)]
+    lines += [
+        _epochs(name.removeprefix(CLASS_IOU), metrics, name, colour, dash="dotted")
+        for name, colour in zip(names, [QUIET, *colours], strict=False)
+    ]
+    return _chart(lines, y="IoU", epochs=epochs, empty="comes after the first epoch")
+
+
+def ap(metrics: pd.DataFrame, *, epochs: int = 0, best: int | None = None) -> Option:
+    """AP of the objects at IoU .5 over epochs."""
+    line = _epochs("validation", metrics, "val_ap", ORANGE, best=best)
+    return _chart([line], y="AP", epochs=epochs, empty="comes after the first epoch")
 
 
 def pace(steps: pd.DataFrame, column: str, *, steps_per_epoch: float, epochs: int = 0) -> Option:

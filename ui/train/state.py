@@ -87,6 +87,11 @@ def best_row(metrics: pd.DataFrame, epoch: int | None) -> dict[str, float]:
     return {} if rows.empty else rows.iloc[-1].to_dict()
 
 
+def has_values(frame: pd.DataFrame, column: str) -> bool:
+    """Whether a curve has the column, and any number in it."""
+    return column in frame and bool(frame[column].notna().any())
+
+
 def best_dice(run: Run, status: Status) -> float | None:
     """The validation Dice of the best epoch; None where there is none.
 

@@ -15,6 +15,8 @@ from unet_core.runs.status import Status
 
 MEASURES = {
     "Validation Dice": "val_dice",
+    "Mean IoU": "val_miou",
+    "AP": "val_ap",
     "Validation loss": "val_loss",
     "Training loss": "train_loss",
 }

@@ -1,5 +1,7 @@
 """One run on the screen, live: it reads the run's directory and nothing else."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,12 +17,38 @@ TICK_SECONDS = 1.0
 PICTURES = 4  # the fixed validation images
 LOG_LINES = 40  # of its end, where the news is
 BEST = "Of the best epoch so far, whose weights are kept."
-ABOUT = {"Validation Dice": f"{glossary.DICE} {BEST}", "Validation loss": BEST}
 ABOUT_DICE = (
     "**Training**: the epoch's augmented crops, while the network changes. **Validation**: all "
     "pixels of the whole images, after it. Both count pixels above one half; **soft** takes the "
     "probabilities themselves, image by image, and is lower while the network is unsure."
 )
+ABOUT_IOU = (
+    "Of all validation pixels together: those that a class has in the answer and in the truth, "
+    "over those that it has in either. Where only objects are learned, background and foreground "
+    "are the classes."
+)
+ABOUT_AP = (
+    "Objects of a few validation images, found by their regions above one half: hits at IoU 0.5 "
+    "over hits, false alarms and misses, image by image. Quick and rough: thresholds are chosen "
+    "at the end."
+)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A score of the validation images: its column of the curve, its chart, what it says."""
+
+    column: str
+    draw: Callable[..., curves.Option]
+    about: str
+    explanation: str
+
+
+SCORES = {
+    "Dice": Measure("val_dice", curves.dice, ABOUT_DICE, glossary.DICE),
+    "Mean IoU": Measure("val_miou", curves.mean_iou, ABOUT_IOU, glossary.IOU),
+    "AP": Measure("val_ap", curves.ap, ABOUT_AP, glossary.AP),
+}
 
 
 def show(run_id: str) -> None:
@@ -129,7 +157,7 @@ def _show_live(run: Run, was_alive: bool) -> None:
                 icon=":material/hourglass_top:",
             )
     else:
-        _show_numbers(status, metrics, steps)
+        _show_numbers(run, status, metrics, steps)
         _show_curves(run, status, metrics, steps)
         _show_predictions(run)
     _show_log(run)
@@ -172,10 +200,16 @@ def _sentence(status: Status, run: Run) -> str:
     return f"{reason}."
 
 
-def _show_numbers(status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
+def _show_numbers(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
     best, last = state.best_row(metrics, status.best_epoch), state.last_row(steps)
+    name = _first_score(run, metrics)
+    score = SCORES[name]
+    about = {
+        f"Validation {name}": f"{score.explanation} {BEST}",
+        "Validation loss": BEST,
+    }
     texts = {
-        "Validation Dice": words.number(best.get("val_dice"), "{:.3f}"),
+        f"Validation {name}": words.number(best.get(score.column), "{:.3f}"),
         "Validation loss": words.number(best.get("val_loss"), "{:.3g}"),
         "Learning rate": words.number(last.get("lr"), "{:.2g}"),
         "Images per second": words.number(last.get("images_per_second"), "{:.3g}"),
@@ -183,7 +217,25 @@ def _show_numbers(status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) ->
         "Time left": words.duration(status.seconds_left if status.is_alive else None),
     }
     for place, (name, text) in zip(st.columns(len(texts)), texts.items(), strict=True):
-        place.metric(name, text, help=ABOUT.get(name))
+        place.metric(name, text, help=about.get(name))
+
+
+def _known_scores(metrics: pd.DataFrame) -> list[str]:
+    """The scores that the curve holds; Dice before there is any."""
+    known = [name for name, one in SCORES.items() if state.has_values(metrics, one.column)]
+    return known or ["Dice"]
+
+
+def _first_score(run: Run, metrics: pd.DataFrame) -> str:
+    """What chooses the best epoch, or else what the target is judged by, where it is known."""
+    known = _known_scores(metrics)
+    if run.fault:
+        return known[0]
+    by_column = {one.column: name for name, one in SCORES.items()}
+    is_classes = run.config.objective.target == "classes"
+    usual = "Mean IoU" if is_classes else "Dice"
+    wanted = by_column.get(run.config.optimisation.watch, usual)
+    return wanted if wanted in known else known[0]
 
 
 def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
@@ -210,8 +262,20 @@ def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.Data
     with left:
         _draw(drawn, "loss-chart")
     with right:
-        _draw(curves.dice(metrics, **planned), "dice-chart")
-        st.caption(ABOUT_DICE)
+        known, first = _known_scores(metrics), _first_score(run, metrics)
+        name = first
+        if len(known) > 1:
+            chosen = st.segmented_control(
+                "Score",
+                known,
+                default=first,
+                required=True,
+                key=f"score-{run.id}-{len(known)}",
+                label_visibility="collapsed",
+            )
+            name = str(chosen)
+        _draw(SCORES[name].draw(metrics, **planned), "score-chart")
+        st.caption(SCORES[name].about)
     fold = st.expander("Learning rate and speed", key="pace", on_change="rerun")
     if fold.open:
         for place, column in zip(fold.columns(2), ("lr", "images_per_second"), strict=True):
@@ -230,10 +294,16 @@ def _show_predictions(run: Run) -> None:
         return
     st.subheader("Predictions on fixed validation images", anchor=False)
     epoch = _choose_epoch(run, epochs) if len(epochs) > 1 else epochs[-1]
+    is_classes = not run.fault and run.config.objective.target == "classes"
+    how = (
+        "each pixel in the colour of its class"
+        if is_classes
+        else ("the brighter, the surer of an object")
+    )
     rows: dict[str, str | int] = {
         "Image": "image",
         "Truth": "truth",
-        f"Prediction after epoch {epoch}: the brighter, the surer of an object": epoch,
+        f"Prediction after epoch {epoch}: {how}": epoch,
     }
     for title, kind in rows.items():
         left, *places = st.columns([2, *[3] * PICTURES], gap="small")

@@ -486,9 +486,11 @@ class Optimisation(Settings):
     )
     watch: str = option(
         "val_loss",
-        "What decides the best epoch; last keeps the last one, whatever validation says.",
+        "What decides the best epoch: loss or Dice of the foreground, val_miou the mean IoU of the "
+        "classes, val_ap the AP of objects at IoU 0.5 on a few images; last keeps the last one, "
+        "whatever validation says.",
         group="Training",
-        choices=("val_loss", "val_dice", "last"),
+        choices=("val_loss", "val_dice", "val_miou", "val_ap", "last"),
         label="Best epoch by",
     )
     precision: str = option(
@@ -654,7 +656,11 @@ class TrainConfig(Groups):
     renamed: ClassVar[Mapping[str, str]] = {"channels": "widths"}
 
     def check(self) -> None:
-        """Refuse crops that do not fit the network, or too few pixels to normalise over."""
+        """Refuse crops that do not fit the network, and scores or statistics of nothing."""
+        if self.optimisation.watch == "val_ap" and self.objective.target == "classes":
+            raise ValueError(
+                "watch val_ap needs objects, and the target classes has none: val_miou"
+            )
         side, levels = self.images.crop_size, self.network.levels
         halved = 2 ** (levels - 1)
         is_same = self.network.padding == "same"

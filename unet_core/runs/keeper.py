@@ -79,12 +79,12 @@ def save_previews(run: Run, epoch: int, previews: "list[Preview]") -> None:
     for index, preview in enumerate(previews):
         if not (folder / f"truth-{index}.png").is_file():
             _write_png(folder / f"image-{index}.png", preview.image_HW)
-            _write_png(folder / f"truth-{index}.png", preview.truth_HW)
-        _write_png(folder / f"{epoch:04d}-{index}.png", preview.foreground_HW)
+            _write_png(folder / f"truth-{index}.png", preview.truth)
+        _write_png(folder / f"{epoch:04d}-{index}.png", preview.prediction)
 
 
-def _write_png(path: Path, pixels_HW: "np.ndarray") -> None:
+def _write_png(path: Path, pixels: "np.ndarray") -> None:
     from PIL import Image
 
     with records.replacing(path) as draft:
-        Image.fromarray(pixels_HW).save(draft, format="PNG")
+        Image.fromarray(pixels).save(draft, format="PNG")

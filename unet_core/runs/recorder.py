@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # the lock must be taken before heavy imports
     from unet_core.training.trainer import Checking, Epoch, Step, Training
 
 PERIOD_SECONDS = 1.0
-SHOWN = ("train_loss", "val_loss", "train_dice", "val_dice")  # in the log
+SHOWN = ("train_loss", "val_loss", "train_dice", "val_dice", "val_miou", "val_ap")  # in the log
 
 
 class Recorder:

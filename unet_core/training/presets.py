@@ -306,7 +306,8 @@ def move(config: TrainConfig, data: str, *, has_classes: bool) -> tuple[TrainCon
         return moved, f"{data} has objects: the target is foreground+boundary here."
     loss = config.objective.loss.replace("bce", "cross-entropy")
     crops = "random" if config.images.crops in ("centred", "on-objects") else config.images.crops
+    watch = "val_miou" if config.optimisation.watch == "val_ap" else config.optimisation.watch
     moved = moved.replace(
-        target="classes", loss=loss, class_weights=(), weight_map=False, crops=crops
+        target="classes", watch=watch, loss=loss, class_weights=(), weight_map=False, crops=crops
     )
     return moved, f"{data} has classes: the target is classes and the loss is {loss} here."

@@ -108,7 +108,12 @@ class Training:
         self.average = WeightAverage(self.network, self.options.ema)
         self.optimizer = _optimizer(self.network, self.options)
         self.validator = Validator(
-            self.data.val, self.criterion, config.images, device=device, bfloat16=self.bfloat16
+            self.data.val,
+            self.criterion,
+            config.images,
+            self.model_config.outputs,
+            device=device,
+            bfloat16=self.bfloat16,
         )
         self.step = 0
         self.best: dict[str, Any] = {"value": None, "epoch": 0, "weights": {}}
@@ -186,8 +191,11 @@ class Training:
                 "lower the learning rate, or use precision float32"
             )
         loss.backward()
-        shared, size = self.criterion.overlap(logits_BCHW.detach(), labels_BHW)
-        return _Sums(loss=value, shared=shared, size=size, crops=len(labels_BHW))
+        found = logits_BCHW.detach()
+        shared, size = self.criterion.overlap(found, labels_BHW)
+        soft, softs = _soft_dice(self.criterion.foreground(found), labels_BHW > 0)
+        crops = len(labels_BHW)
+        return _Sums(loss=value, shared=shared, size=size, soft=soft, softs=softs, crops=crops)
 
     def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """The images of a batch after augmentation, and labels and weights of what is learned."""
@@ -223,11 +231,16 @@ class Training:
             "val_loss": found.loss,
             "train_dice": self._sums.dice,
             "val_dice": found.dice,
+            "train_soft_dice": self._sums.mean_soft_dice,
             "val_soft_dice": found.soft_dice,
+            "val_miou": found.mean_iou,
+            "val_ap": found.ap,
             "lr": self._learning_rate(self.step - 1),
             "images_per_second": self._sums.images_per_second,
             "seconds": self._sums.seconds + seconds,
         }
+        for name, iou in zip(found.classes, found.ious, strict=False):
+            row[f"val_iou_{name}"] = iou
         value = row.get(self.options.watch)
         is_best = self._is_best(value)
         if is_best:
@@ -289,12 +302,14 @@ class Training:
 
 @dataclass
 class _Sums:
-    """What an epoch adds up while it trains. `loss` is that of each step, added."""
+    """What an epoch adds up while it trains: `loss` of each step, `soft` Dice of each crop."""
 
     steps: int = 0
     loss: float = 0.0
     shared: int = 0
     size: int = 0
+    soft: float = 0.0
+    softs: int = 0
     seconds: float = 0.0
     crops: int = 0
 
@@ -312,8 +327,20 @@ class _Sums:
         return self.shared / self.size if self.size else None
 
     @property
+    def mean_soft_dice(self) -> float | None:
+        return self.soft / self.softs if self.softs else None
+
+    @property
     def images_per_second(self) -> float:
         return self.crops / max(self.seconds, 1e-9)
+
+
+def _soft_dice(prob_BHW: Tensor, true_BHW: Tensor) -> tuple[float, int]:
+    """Soft Dice of each crop that has any, added up, and of how many."""
+    shared_B = 2 * (prob_BHW * true_BHW).sum(dim=(1, 2))
+    size_B = prob_BHW.sum(dim=(1, 2)) + true_BHW.sum(dim=(1, 2))
+    known_B = size_B > 0
+    return float((shared_B / size_B)[known_B].sum()), int(known_B.sum())
 
 
 def _optimizer(network: nn.Module, options: Optimisation) -> torch.optim.Optimizer:

@@ -3,7 +3,7 @@
 Axes: B batch, C channels, H rows, W columns.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,13 +13,16 @@ from torch import Tensor
 from unet_core.base.config import Images
 from unet_core.base.device import Device, precision
 from unet_core.data import datasets
-from unet_core.imaging import images, metrics
-from unet_core.network.model import UNet
+from unet_core.imaging import class_map, images, instances, matching, metrics, targets
+from unet_core.imaging.class_map import ClassMap
+from unet_core.network.model import UNet, probabilities
 from unet_core.training.criterion import Criterion
 from unet_core.training.loader import Example, draw_start
 
 PREVIEWS = 4
 PREVIEW_SIDE = 256
+AP_IMAGES = 8  # matching them takes a few milliseconds each
+AP_IOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,16 @@ class Checking:
 
 @dataclass(frozen=True)
 class Preview:
-    """A validation image (its middle) with the prediction and the truth, all uint8 [H, W]."""
+    """A validation image (its middle, uint8 [H, W]) with the prediction and the truth.
+
+    Both are uint8 pictures: grey [H, W] for objects, the brighter the surer, or [H, W, 3] in the
+    colours of the classes.
+    """
 
     name: str
     image_HW: np.ndarray
-    foreground_HW: np.ndarray
-    truth_HW: np.ndarray
+    prediction: np.ndarray
+    truth: np.ndarray
 
 
 @dataclass
@@ -48,6 +55,9 @@ class Validation:
     softs: list[float] = field(default_factory=list)
     shared: int = 0
     size: int = 0
+    table_CC: np.ndarray | None = None  # pixels of each true class (rows) by what they were called
+    classes: tuple[str, ...] = ()  # their names, where they exclude each other
+    aps: list[float] = field(default_factory=list)
     previews: list[Preview] = field(default_factory=list)
 
     @property
@@ -63,8 +73,30 @@ class Validation:
     @property
     def soft_dice(self) -> float | None:
         """Soft Dice of each image, then the mean of those that have one."""
-        known = [soft for soft in self.softs if not np.isnan(soft)]
-        return float(np.mean(known)) if known else None
+        return _mean(self.softs)
+
+    @property
+    def ious(self) -> list[float | None]:
+        """IoU of each class, its pixels summed over all images; None for one that never occurs."""
+        if self.table_CC is None:
+            return []
+        found = metrics.iou_per_class(self.table_CC).tolist()
+        return [None if np.isnan(iou) else iou for iou in found]
+
+    @property
+    def mean_iou(self) -> float | None:
+        """The mean of the classes that occur; background and foreground where there are no more."""
+        return _mean(iou for iou in self.ious if iou is not None)
+
+    @property
+    def ap(self) -> float | None:
+        """AP at IoU .5 of the objects of each image, then the mean of those that have one."""
+        return _mean(self.aps)
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else None
 
 
 class Validator:
@@ -75,14 +107,20 @@ class Validator:
         examples: Sequence[Example],
         criterion: Criterion,
         source: Images,
+        outputs: tuple[str, ...],
         *,
         device: Device,
         bfloat16: bool,
     ) -> None:
         self.examples, self.criterion, self.source = examples, criterion, source
+        self.outputs = outputs
         self.device, self.bfloat16 = device, bfloat16
         self._weights: dict[str, Tensor | None] = {}  # of whole images
         self._shown = set(datasets.pick_evenly(range(len(examples)), PREVIEWS))
+        has_objects = criterion.objective.target != "classes"
+        self._matched = set(
+            datasets.pick_evenly(range(len(examples)), AP_IMAGES) if has_objects else ()
+        )
 
     def check(self, network: UNet, epoch: int) -> Generator[Checking, None, Validation]:
         """Look at every image after an epoch (from 1); the sums are the generator's value."""
@@ -90,9 +128,13 @@ class Validator:
         found = Validation()
         for index, whole in enumerate(self.examples):
             example = self._crop(whole, index, epoch) if self.source.val_crops else whole
-            prob_HW = self._add(found, network, example)
+            logits = self._logits(network, example.norm_HW)
+            self._add(found, logits, example)
+            if index in self._matched:
+                labels_HW = self._find_objects(logits)
+                found.aps.append(matching.match(example.labels_HW, labels_HW, AP_IOU).ap)
             if index in self._shown:
-                found.previews.append(_preview(example, prob_HW))
+                found.previews.append(self._preview(example, logits))
             yield Checking(index + 1, len(self.examples))
         return found
 
@@ -109,24 +151,48 @@ class Validator:
         )
         return Example(example.name, example.norm_HW[window], example.labels_HW[window])
 
-    def _add(self, found: Validation, network: UNet, example: Example) -> np.ndarray:
-        """Add one image to the sums; gives its foreground probability [H, W]."""
-        logits = self._logits(network, example.norm_HW)
+    def _add(self, found: Validation, logits: Tensor, example: Example) -> None:
+        """Add one image, with the network's answer [1, C, H, W], to the sums."""
         labels = torch.from_numpy(example.labels_HW)[None].to(self.device.name)
         weights = self._weights.get(example.name)
         if weights is None:
             weights = self.criterion.weights(labels)
             if not self.source.val_crops:
                 self._weights[example.name] = weights
-        found.losses.append(
-            float(self.criterion.loss(logits, self.criterion.target(labels), weights))
-        )
+        target = self.criterion.target(labels)
+        found.losses.append(float(self.criterion.loss(logits, target, weights)))
         shared, size = self.criterion.overlap(logits, labels)
         found.shared += shared
         found.size += size
         prob_HW = self.criterion.foreground(logits)[0].cpu().numpy()
-        found.softs.append(metrics.soft_dice(prob_HW, example.labels_HW > 0))
-        return prob_HW
+        true_HW = example.labels_HW > 0
+        found.softs.append(metrics.soft_dice(prob_HW, true_HW))
+        count, pred_HW = 2, prob_HW > 0.5
+        if target.ndim < logits.ndim:  # exclusive classes
+            found.classes = self.outputs
+            count, true_HW = len(self.outputs), target[0].cpu().numpy()
+            pred_HW = self._find_classes(logits).classes_HW
+        table_CC = metrics.confusion(true_HW, pred_HW, count)
+        found.table_CC = table_CC if found.table_CC is None else found.table_CC + table_CC
+
+    def _find_classes(self, logits: Tensor) -> ClassMap:
+        return class_map.find(logits[0].float().cpu().numpy(), self.outputs)
+
+    def _find_objects(self, logits: Tensor) -> np.ndarray:
+        """Labels [H, W]: the 4-connected regions of the foreground above one half.
+
+        Where boundary pixels belong to the foreground, touching objects are parted by them, as the
+        usual watershed does.
+        """
+        objective = self.criterion.objective
+        logits = logits.nan_to_num()  # of a network that has lost its way: it finds something
+        foreground_HW = self.criterion.foreground(logits)[0].cpu().numpy()
+        is_outside = objective.target == "three-class" and objective.boundary == "outer"
+        if is_outside or objective.target == "foreground":
+            return instances.components(foreground_HW, connectivity=4)
+        prob_CHW = probabilities(logits[0], softmax=targets.is_softmax(objective.target))
+        _, boundary_HW = targets.decode(prob_CHW, objective.target, objective.boundary)
+        return instances.watershed(foreground_HW, boundary_HW.cpu().numpy(), connectivity=4)
 
     @torch.inference_mode()
     def _logits(self, network: UNet, norm_HW: np.ndarray) -> Tensor:
@@ -140,16 +206,19 @@ class Validator:
             logits = network(image_BCHW.contiguous(memory_format=torch.channels_last))
         return logits.to(dtype)[..., :height, :width]
 
-
-def _preview(example: Example, prob_HW: np.ndarray) -> Preview:
-    """The middle of an image, so that a page can show it at once."""
-    rows, columns = (
-        slice((side - min(side, PREVIEW_SIDE)) // 2, (side + min(side, PREVIEW_SIDE)) // 2)
-        for side in prob_HW.shape
-    )
-    return Preview(
-        example.name,
-        images.display(example.norm_HW[rows, columns]),
-        (255 * prob_HW[rows, columns]).round().astype(np.uint8),
-        np.where(example.labels_HW[rows, columns] > 0, 255, 0).astype(np.uint8),
-    )
+    def _preview(self, example: Example, logits: Tensor) -> Preview:
+        """The middle of an image, so that a page can show it at once."""
+        rows, columns = (
+            slice((side - min(side, PREVIEW_SIDE)) // 2, (side + min(side, PREVIEW_SIDE)) // 2)
+            for side in example.labels_HW.shape
+        )
+        labels_HW = example.labels_HW[rows, columns]
+        if self.criterion.objective.target == "classes":
+            prediction = class_map.paint(self._find_classes(logits[..., rows, columns]))
+            truth = class_map.paint(ClassMap(labels_HW.astype(np.uint8), self.outputs))
+        else:
+            prob_HW = self.criterion.foreground(logits)[0, rows, columns].cpu().numpy()
+            prediction = (255 * prob_HW).round().astype(np.uint8)
+            truth = np.where(labels_HW > 0, 255, 0).astype(np.uint8)
+        image_HW = images.display(example.norm_HW[rows, columns])
+        return Preview(example.name, image_HW, prediction, truth)

@@ -43,6 +43,19 @@ def test_a_column_without_any_value_is_not_drawn() -> None:
     assert set(lines(curves.dice(METRICS))) == {"validation"}
 
 
+def test_each_class_has_its_line_in_its_colour_beside_their_mean() -> None:
+    values = {"val_miou": [0.5], "val_iou_background": [0.9], "val_iou_line": [0.1]}
+    drawn = lines(curves.mean_iou(pd.DataFrame({"epoch": [1], **values}), best=1))
+    assert list(drawn) == ["mean of the classes", "background", "line"]
+    assert drawn["line"]["itemStyle"]["color"] == "#e69f00"  # as in the pictures beside it
+    assert drawn["mean of the classes"]["markPoint"]["data"] == [{"coord": [1, 0.5]}]
+
+
+def test_curves_of_earlier_runs_have_neither_iou_nor_ap() -> None:
+    for draw in (curves.mean_iou, curves.ap):
+        assert "after the first epoch" in draw(METRICS)["title"]["text"]
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_the_loss_axis_is_logarithmic_on_request(log: bool) -> None:
     option = curves.loss(METRICS, STEPS, steps_per_epoch=10, log=log)

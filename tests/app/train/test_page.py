@@ -300,6 +300,23 @@ def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
     assert app.select_slider[0].value == 3
 
 
+def test_a_run_with_classes_shows_their_iou_first_and_dice_on_request() -> None:
+    changes = {"target": "classes", "loss": "cross-entropy", "data": "synthetic-shapes"}
+    run = make_run(2, changes=changes)
+    scores = {"val_miou": 0.7, "val_iou_background": 0.9, "val_iou_line": 0.5, "val_ap": None}
+    row = {"epoch": 3, "train_loss": 0.2, "val_loss": 0.25, "val_dice": 0.9, **scores}
+    append(run, "metrics.jsonl", [row])
+    set_status(run, state="finished", epoch=3, epochs=3, step=90, steps=90, best_epoch=3)
+    app = open_train(run=run.id)
+    assert (app.metric[0].label, app.metric[0].value) == ("Validation Mean IoU", "0.700")
+    [choice] = [one for one in app.segmented_control if one.options == ["Dice", "Mean IoU"]]
+    names = [line["name"] for line in charts(app)[1]["series"]]
+    assert names == ["mean of the classes", "background", "line"]
+    assert "in the colour of its class" in " ".join(one.value for one in app.caption)
+    choice.set_value("Dice").run()
+    assert "validation" in [line["name"] for line in charts(app)[1]["series"]]
+
+
 def test_logarithmic_loss_changes_the_axis() -> None:
     app = open_train(run=make_run().id)
     app.toggle(key="log-loss").set_value(True).run()

@@ -9,7 +9,7 @@ from unet_core.base import device
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets, samples
-from unet_core.imaging import images
+from unet_core.imaging import class_map, images, metrics
 from unet_core.network.model import UNet
 from unet_core.training import loader, trainer, validator
 
@@ -206,11 +206,93 @@ def test_validation_counts_are_over_all_pixels_of_whole_images() -> None:
     assert row["val_soft_dice"] == pytest.approx(np.mean(softs), abs=1e-5)
 
 
+def found_on(training: trainer.Training) -> validator.Validation:
+    """What the validation images say of the network as it is."""
+    checking = training.validator.check(training.network, 1)
+    while True:
+        try:
+            next(checking)
+        except StopIteration as end:
+            return end.value
+
+
+def test_classes_are_scored_and_shown_each_by_itself() -> None:
+    config = TINY.replace(data="synthetic-shapes", target="classes", loss="cross-entropy")
+    config = config.replace(steps_per_epoch=1, epochs=1, watch="val_miou")
+    training = new(config)
+    row = run(training)[-1].row  # type: ignore[union-attr]
+    table_CC = np.zeros((3, 3), int)
+    for example in training.data.val:
+        logits = training.validator._logits(training.average.network, example.norm_HW)
+        pred_HW = logits[0].argmax(0).numpy()
+        for true, pred in zip(example.labels_HW.ravel(), pred_HW.ravel(), strict=True):
+            table_CC[true, pred] += 1
+    hits = np.diag(table_CC)
+    ious = hits / (table_CC.sum(0) + table_CC.sum(1) - hits)
+    assert [row[f"val_iou_{name}"] for name in ("background", "line", "ellipse")] == list(ious)
+    assert row["val_miou"] == training.best["value"] == pytest.approx(ious.mean())
+    assert row["val_ap"] is None
+    shown = found_on(training).previews[0]
+    assert {tuple(one) for one in shown.truth.reshape(-1, 3)} <= set(class_map.colours(3))
+    assert shown.prediction.shape == shown.truth.shape
+
+
+@pytest.mark.parametrize(
+    ("target", "boundary", "loss"),
+    [
+        ("foreground", "inner", "bce"),
+        ("three-class", "outer", "cross-entropy"),
+        ("three-class", "thick", "cross-entropy"),
+        ("foreground+boundary", "inner", "bce"),
+        ("distance", "inner", "bce"),
+    ],
+)
+def test_a_network_that_answers_with_the_truth_has_the_ap_of_its_objects(
+    monkeypatch: pytest.MonkeyPatch, target: str, boundary: str, loss: str
+) -> None:
+    """Objects apart: all are found. Touching ones need a boundary that tells them apart."""
+    training = new(TINY.replace(target=target, boundary=boundary, loss=loss))
+    labels_HW = np.zeros((24, 40), np.int32)
+    labels_HW[4:12, 2:10], labels_HW[4:12, 10:18], labels_HW[14:22, 22:36] = 1, 2, 3
+    example = loader.Example("drawn", np.zeros((24, 40), np.float32), labels_HW)
+    checker = training.validator
+    monkeypatch.setattr(checker, "examples", [example, example])
+    wanted = training.criterion.target(torch.from_numpy(labels_HW)[None])
+    if not wanted.is_floating_point():
+        wanted = torch.nn.functional.one_hot(wanted, 3).movedim(-1, 1).float()
+    monkeypatch.setattr(checker, "_logits", lambda *_: 20 * (2 * wanted - 1))
+    found = found_on(training)
+    is_apart = target != "foreground"
+    # A merged pair is half of each: a hit of one of them.
+    assert found.ap == (1.0 if is_apart else pytest.approx(2 / 3))
+    assert found.mean_iou == 1.0
+
+
+def test_the_epoch_with_the_best_ap_is_kept_and_a_class_target_has_none() -> None:
+    training = new(TINY.replace(watch="val_ap", epochs=3))
+    rows = [event.row for event in run(training) if isinstance(event, trainer.Epoch)]
+    aps = [row["val_ap"] for row in rows]
+    assert training.best["value"] == max(aps)
+    assert not any(name.startswith("val_iou_") for name in rows[0])  # channels are no classes
+    with pytest.raises(ValueError, match="watch val_ap needs objects"):
+        TINY.replace(target="classes", loss="cross-entropy", watch="val_ap")
+
+
+def test_soft_dice_of_training_is_the_mean_over_the_crops() -> None:
+    prob_BHW, true_BHW = torch.rand(3, 5, 5), torch.rand(3, 5, 5) > 0.5
+    prob_BHW[0], true_BHW[0] = 0, False
+    soft, crops = trainer._soft_dice(prob_BHW, true_BHW)
+    each = [metrics.soft_dice(prob_BHW[i].numpy(), true_BHW[i].numpy()) for i in (1, 2)]
+    assert (soft, crops) == (pytest.approx(sum(each)), 2)
+    row = run(new(TINY.replace(epochs=1)))[-1].row  # type: ignore[union-attr]
+    assert 0 < row["train_soft_dice"] < 1
+
+
 def test_previews_show_four_or_fewer_validation_images() -> None:
     epochs = [event for event in run(new()) if isinstance(event, trainer.Epoch)]
     for preview in epochs[0].previews:
-        assert preview.image_HW.dtype == preview.foreground_HW.dtype == np.uint8
-        assert preview.image_HW.shape == preview.truth_HW.shape
+        assert preview.image_HW.dtype == preview.prediction.dtype == np.uint8
+        assert preview.image_HW.shape == preview.truth.shape
         assert max(preview.image_HW.shape) <= validator.PREVIEW_SIDE
     assert len(epochs[0].previews) == 2
 
