@@ -239,6 +239,7 @@ def draw(
         own = {"options": options, "default": value, "required": True, "wrap": True}
     elif options:
         index = options.index(value) if value in options else 0
+        words["format_func"] = lambda one: str(one) or "–"
         widget, own = st.selectbox, {"options": options, "index": index}
     elif hint is bool:
         widget, own = st.toggle, {"value": value}

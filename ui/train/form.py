@@ -8,12 +8,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shared import forms, overview, page, takeover, words
+from ui.shared import forms, models, overview, page, takeover, words
 from ui.train import costs, range_test
 from unet_core.base import device
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
 from unet_core.imaging import targets
+from unet_core.network import checkpoint
 from unet_core.runs import runs
 from unet_core.training import presets
 
@@ -54,7 +55,11 @@ def show() -> None:
         choice = _choose()
         st.caption("Settings: the recipe's, unless you change them.")
         about = datasets.info(choice.base.images.data)
-        choices = {"scheme": ("default", *about.schemes), "target": _targets(about.labels)}
+        choices = {
+            "scheme": ("default", *about.schemes),
+            "target": _targets(about.labels),
+            "init_from": ("", *models.names()),
+        }
         left_out = takeover.fill_form(choice.form, choices)
         entry = forms.edit(
             choice.base, key=choice.form, skip=("data",), choices=choices, idle=_idle, columns=2
@@ -132,6 +137,8 @@ def _idle(config: TrainConfig) -> dict[str, str]:
             idle[name] = "Without effect now: the schedule is not step."
     if config.optimisation.schedule in ("constant", "step"):
         idle["schedule_by"] = "Without effect now: this schedule does not move with each step."
+    if config.network.init_from:
+        idle["init"] = "Without effect now: the first weights are those of a model."
     if config.objective.target not in ("three-class", "foreground+boundary"):
         idle["boundary"] = "Without effect now: this target has no boundary."
     if config.images.normalisation != "percentile":
@@ -198,6 +205,10 @@ def _why_not_here(config: TrainConfig) -> str:
             f"class_weights must hold {len(names)} numbers for {', '.join(names)}, "
             f"got {len(config.objective.class_weights)}"
         )
+    try:
+        checkpoint.check_fit(config, names)
+    except ValueError as error:
+        return str(error)
     # Until the search for the device is over, torch is being imported: too slow to wait for.
     if config.optimisation.device != "auto" and page.finding_device().done():
         try:

@@ -115,6 +115,8 @@ def _show_actions(run: Run, status: Status) -> None:
             "segment", label="Segment with this model", icon=page.icon("segment"), query=query
         )
         page.link("evaluate", label="Evaluate this model", icon=page.icon("evaluate"), query=query)
+    if status.state == "finished" and run.can_resume() and not run.fault:
+        _offer_more_epochs(run)
     if status.state != "finished" and not run.fault:
         has_past = run.can_resume()
         if st.button(
@@ -127,6 +129,26 @@ def _show_actions(run: Run, status: Status) -> None:
             else "It ended before anything was saved, so it begins at the first step.",
         ):
             with page.guard():
+                runs.start(run, resume=True)
+                st.rerun()
+
+
+def _offer_more_epochs(run: Run) -> None:
+    """Go on with a run that has come to its end."""
+    had = run.config.optimisation.epochs
+    with st.popover("More epochs …", icon=":material/add:", key="more-question"):
+        st.markdown("Train on from where it ended, with the same settings.")
+        wanted = st.number_input(
+            "Epochs, all together",
+            value=2 * had,
+            step=1,
+            key="more-epochs",
+            help=f"It has had {had}. A schedule is planned anew for all of them, so that its "
+            "learning rate may rise again.",
+        )
+        if st.button("Go on", key="more", type="primary", icon=":material/play_arrow:"):
+            with page.guard():
+                runs.extend(run, int(wanted))
                 runs.start(run, resume=True)
                 st.rerun()
 

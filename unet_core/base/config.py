@@ -225,6 +225,13 @@ class Network(Settings):
         choices=("he", "pytorch", "xavier"),
         label="First weights",
     )
+    init_from: str = option(
+        "",
+        "Start from the weights of this model (a shipped one, a run, or a file) instead of random "
+        "ones. Its network must be built alike.",
+        group="Network",
+        label="Start from the weights of",
+    )
     skip: str = option(
         "concat",
         "How the detail of the way down joins the way up: concat puts its maps beside what came "
@@ -690,6 +697,7 @@ class ModelConfig(Settings):
     large: float | None = None
     pixel_size_um: float | None = None
     segmentation: Segmentation = Segmentation()
+    started_from: str = ""  # the model whose weights were there first; empty: random ones
     tuned_on: str = ""  # the images that chose the segmentation settings; empty: defaults
     epoch: int = 0
 

@@ -31,7 +31,11 @@ def add_to(found: Any) -> None:
         metavar="DIR",
         help="the run's folder (default: a new one in $UNET_RUNS, else runs/)",
     )
-    parser.add_argument("--resume", action="store_true", help="continue the run in --run")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run in --run; with --set epochs=N also one that has finished",
+    )
 
 
 def add_recipe(parser: Parser, *, required: bool = False) -> None:
@@ -46,6 +50,11 @@ def add_recipe(parser: Parser, *, required: bool = False) -> None:
         action="append",
         default=[],
         help="change a setting, such as --set epochs=5 --set widths=16,32,64; may be repeated",
+    )
+    parser.add_argument(
+        "--init-from",
+        metavar="MODEL",
+        help="start from the weights of a shipped checkpoint, a run, or a file",
     )
 
 
@@ -74,13 +83,19 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def _run_to_train(arguments: argparse.Namespace) -> Run:
-    changes = [name for name in ("preset", "data", "set") if getattr(arguments, name)]
+    kinds = ("preset", "data", "set", "init_from")
+    changes = [name for name in kinds if getattr(arguments, name)]
     path = Path(arguments.run) if arguments.run else None
     if path is not None and (path / "config.json").is_file():
+        if arguments.resume and changes == ["set"] and _names(arguments.set) == {"epochs"}:
+            config = Run(path).config.with_text(arguments.set)
+            runs.extend(Run(path), config.optimisation.epochs)
+            return Run(path)
         if changes:
             raise ValueError(
-                f"{path} holds a run with its own settings: leave out --{changes[0]}, "
-                "or choose another folder"
+                f"{path} holds a run with its own settings: leave out "
+                f"--{changes[0].replace('_', '-')}, or choose another folder; only --resume with "
+                "--set epochs=N changes one"
             )
         return Run(path)
     if arguments.resume:
@@ -100,14 +115,27 @@ def _run_to_train(arguments: argparse.Namespace) -> Run:
     return Run(path)
 
 
+def _names(assignments: list[str]) -> set[str]:
+    """The settings that are named."""
+    return {text.partition("=")[0].strip() for text in assignments}
+
+
 def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     """The settings of a preset with the changes asked for, checked against the data."""
     from unet_core.data import datasets
+    from unet_core.imaging import targets
+    from unet_core.network import checkpoint
     from unet_core.runs import recipes
 
     wanted = [text for text in arguments.set if text.partition("=")[0].strip() == "data"]
     name = wanted[-1].partition("=")[2].strip() if wanted else arguments.data
     config, note = recipes.choose(arguments.preset, name or "")
     config = config.with_text(arguments.set)
+    if arguments.init_from:
+        config = config.replace(init_from=arguments.init_from)
     datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
+    if config.network.init_from:
+        about = datasets.info(config.images.data)
+        classes = about.classes if about.labels == "classes" else ()
+        checkpoint.check_fit(config, targets.channel_names(config.objective.target, classes))
     return config, note

@@ -1,6 +1,7 @@
 """Trained networks on disk: safetensors whose metadata holds all that segmenting must know."""
 
 import contextlib
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from unet_core.base import folders, records
-from unet_core.base.config import ModelConfig
+from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.imaging import targets
 
 if TYPE_CHECKING:
@@ -154,6 +155,41 @@ def load(name: str | os.PathLike[str], *, device: str = "auto") -> Trained:
     network.load_state_dict({key: value.to(expected[key].dtype) for key, value in stored.items()})
     network.to(device=choose(device).name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Trained(config, network.eval())
+
+
+def origin(name: str | os.PathLike[str]) -> str:
+    """A model's name with the sha256 of its file, to know later which weights they were."""
+    path = find(name)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{path.parent.name if path.stem == 'best' else path.stem}, sha256 {digest}"
+
+
+def check_fit(config: TrainConfig, outputs: tuple[str, ...]) -> None:
+    """Refuse weights to start from that belong to another network; there may be none.
+
+    Raises ValueError that names the setting that differs, or as `read_config`.
+    """
+    name = config.network.init_from
+    if not name:
+        return
+    other = read_config(name)
+    there, here = other.train.network, config.network
+    for setting in there.options():
+        one, own = there.get(setting), here.get(setting)
+        if one != own and setting not in ("init", "init_from"):
+            raise ValueError(
+                f"init_from {name} does not fit: its {setting} is {_words(one)}, and here it is "
+                f"{_words(own)}"
+            )
+    if other.outputs != outputs:
+        raise ValueError(
+            f"init_from {name} does not fit: its target {other.train.objective.target} answers "
+            f"with {', '.join(other.outputs)}, and here it is {', '.join(outputs)}"
+        )
+
+
+def _words(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def build(config: ModelConfig) -> "UNet":

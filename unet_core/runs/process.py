@@ -131,8 +131,12 @@ def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
     chosen = device.choose(run.config.optimisation.device)
     recorder.update(device=chosen.title, device_reason=chosen.reason)
     recorder.say(f"Training on {chosen.title}: {chosen.reason}.")
-    training = Training(run.config, device=chosen)
     saved = recorder.load_state() if resume else None
+    training = Training(run.config, device=chosen, resumes=saved is not None)
+    if training.model_config.started_from:
+        origin = f"Started from the weights of {training.model_config.started_from}."
+        recorder.say(origin)
+        recorder.update(note=f"{recorder.status.note} {origin}".lstrip())
     if saved is not None:
         training.load_state(saved)
         recorder.say(f"Continuing after step {training.step} of {training.total_steps}.")

@@ -257,6 +257,39 @@ def fill(
     write_status(run, status)
 
 
+def extend(run: Run, epochs: int) -> None:
+    """Let a run have more epochs than it was given, so that resuming goes on with it.
+
+    A schedule that is not planned for a number of epochs of its own is planned anew: its rate may
+    rise again. Raises ValueError where a process trains the run, nothing is there to go on from,
+    the number is not larger, or waiting longer would end it at once.
+    """
+    before, status = run.config, last_status(run)
+    refusal = f"run {run.id} is still going: wait until it has ended, or stop it first"
+    if run.status().is_alive:
+        raise ValueError(refusal)
+    if not run.can_resume():
+        raise ValueError(f"run {run.id} has nothing saved to go on from: start a new run")
+    if epochs <= before.optimisation.epochs:
+        raise ValueError(
+            f"epochs must be more than the run has ({before.optimisation.epochs}), got {epochs}"
+        )
+    if status.state == "finished" and status.epoch < before.optimisation.epochs:
+        raise ValueError(
+            f"run {run.id} ended because it no longer improved, and would end again at once: "
+            "start a new run from its weights"
+        )
+    config = before.replace(epochs=epochs)
+    try:
+        with FileLock(run.path / "lock", thread_local=False).acquire(timeout=3):
+            write_json(run.path / "config.json", config.to_dict())
+            # What was expected of it was for fewer epochs.
+            changed = status.replace(state="stopped", epochs=epochs, expected_seconds=None)
+            write_status(run, changed)
+    except Timeout:
+        raise ValueError(refusal) from None
+
+
 def start(run: Run, *, resume: bool = False) -> Run:
     """Start the training process and return at once; a run that is going already is left alone.
 

@@ -71,8 +71,9 @@ class Training:
     """One training run in memory; `events` makes it go, `state` and `load_state` let it pause.
 
     The same configuration gives the same numbers on a CPU that computes with as many threads, also
-    when it was stopped after any step and resumed. Raises ValueError when the configuration does
-    not fit the data.
+    when it was stopped after any step and resumed. `resumes` says that `load_state` will bring the
+    weights, so that those to start from need not be there any more. Raises ValueError when the
+    configuration does not fit the data, or the weights to start from.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Training:
         config: TrainConfig,
         *,
         device: Device,
+        resumes: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.config, self.options = config, config.optimisation
@@ -105,6 +107,8 @@ class Training:
             dtype=self.dtype,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
+        if config.network.init_from and not resumes:
+            self._take_weights(config.network.init_from)
         self.average = WeightAverage(self.network, self.options.ema)
         self.optimizer = _optimizer(self.network, self.options)
         self.validator = Validator(
@@ -119,6 +123,13 @@ class Training:
         self.best: dict[str, Any] = {"value": None, "epoch": 0, "weights": {}}
         self.why_ended = ""
         self._sums = _Sums()
+
+    def _take_weights(self, name: str) -> None:
+        """Begin with the weights of another model, and note which."""
+        checkpoint.check_fit(self.config, self.model_config.outputs)
+        source = checkpoint.load(name, device=self.device.name)
+        self.network.load_state_dict(source.network.state_dict())
+        self.model_config = self.model_config.replace(started_from=checkpoint.origin(name))
 
     @property
     def epoch(self) -> int:
@@ -281,6 +292,7 @@ class Training:
             "best": self.best,
             "sums": asdict(self._sums),
             "bfloat16": self.bfloat16,
+            "started_from": self.model_config.started_from,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -297,6 +309,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.best = state["step"], state["best"]
         self._sums = _Sums(**state["sums"])
+        started_from = state.get("started_from", "")
+        self.model_config = self.model_config.replace(started_from=started_from)
         self.bfloat16 = self.validator.bfloat16 = state.get("bfloat16", self.bfloat16)
 
 

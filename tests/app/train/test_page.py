@@ -300,6 +300,30 @@ def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
     assert app.select_slider[0].value == 3
 
 
+def test_a_finished_run_gets_more_epochs_or_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[str, bool]] = []
+    monkeypatch.setattr(runs, "start", lambda run, resume: started.append((run.id, resume)))
+    run = make_run(8)
+    app = open_train(run=run.id)
+    app.number_input(key="more-epochs").set_value(8)
+    app.button(key="more").click().run()
+    assert "epochs must be more than the run has (8), got 8" in app.error[0].value
+    app.number_input(key="more-epochs").set_value(12)
+    app.button(key="more").click().run()
+    assert (started, run.config.optimisation.epochs) == ([(run.id, True)], 12)
+
+
+def test_weights_to_start_from_must_fit_and_are_part_of_the_command() -> None:
+    app = open_train()
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    field = app.selectbox(key="new-quick-synthetic-nuclei-init_from")
+    assert field.options[0] == "–"
+    field.set_value("nuclei").run()
+    assert "init_from nuclei does not fit: its widths is 32,64,128,256" in app.error[0].value
+    assert app.button(key="start").disabled
+    assert any("--set init_from=nuclei" in one.value for one in app.code)
+
+
 def test_a_run_with_classes_shows_their_iou_first_and_dice_on_request() -> None:
     changes = {"target": "classes", "loss": "cross-entropy", "data": "synthetic-shapes"}
     run = make_run(2, changes=changes)

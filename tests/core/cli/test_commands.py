@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shlex
@@ -109,6 +110,11 @@ def picture(tmp_path: Path, rng: np.random.Generator) -> Path:
         ("train --preset quick --set loss=cross-entropy", "independent channels"),
         ("train --preset dsb-binary", "dsb2018 is not downloaded"),
         ("train --resume", "name it with --run"),
+        ("train --preset quick --init-from nobody", "there is no model 'nobody'"),
+        (
+            "train --preset quick --init-from nuclei",
+            "its widths is 32,64,128,256, and here it is 16,32,64,128",
+        ),
         ("train --run nowhere --resume", "nowhere holds no run"),
         ("segment", "FILE"),
         ("segment a.png", "--model"),
@@ -229,6 +235,28 @@ def test_training_with_json_prints_one_document(
     assert evaluated["model"] == run.id
     assert evaluated["images"] == 2
     assert "validation images of dsb2018" in evaluated["tuned_on"]
+
+
+def test_a_finished_run_gets_more_epochs_and_another_starts_from_its_weights(
+    tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, once = tmp_path / "run", ("--set", "epochs=1")
+    assert Call(capsys, "train", "--preset", "quick", *TINY, *once, "--run", folder).code == 0
+    words = ("train", "--run", folder, "--resume", "--set")
+    assert Call(capsys, *words, "epochs=1").is_refused("epochs must be more than the run has (1)")
+    assert Call(capsys, *words, "lr=1").is_refused("holds a run with its own settings")
+    assert Call(capsys, *words, "epochs=2").code == 0
+    run = runs.Run(folder)
+    assert [row["epoch"] for row in run.metrics().rows] == [1, 2]
+    assert (run.status().state, run.config.optimisation.epochs) == ("finished", 2)
+
+    more = tmp_path / "more"
+    begin = ("--init-from", folder, "--run", more)
+    assert Call(capsys, "train", "--preset", "quick", *TINY, *once, *begin).code == 0
+    weights = (folder / "best.safetensors").read_bytes()
+    origin = f"run, sha256 {hashlib.sha256(weights).hexdigest()}"
+    assert runs.Run(more).status().note == f"Started from the weights of {origin}."
+    assert checkpoint.read_config(more).started_from == origin
 
 
 def test_training_tells_a_line_per_epoch_into_a_given_folder(

@@ -201,6 +201,27 @@ def test_a_finished_run_is_not_started_again() -> None:
         runs.start(run, resume=True)
 
 
+def test_a_run_gets_more_epochs_only_where_they_can_be_trained() -> None:
+    run = runs.create(CONFIG, expected_seconds=9.0)
+    write(run, state="running", started_at=time.time())
+    with FileLock(run.path / "lock"), pytest.raises(ValueError, match="still going"):
+        runs.extend(run, 9)
+    write(run, state="finished", epoch=3)
+    with pytest.raises(ValueError, match="nothing saved to go on from"):
+        runs.extend(run, 9)
+    (run.path / "last.pt").touch()
+    with pytest.raises(ValueError, match=r"epochs must be more than the run has \(3\), got 3"):
+        runs.extend(run, 3)
+    write(run, epoch=2)  # patience has ended it
+    with pytest.raises(ValueError, match="would end again at once: start a new run from its"):
+        runs.extend(run, 9)
+    write(run, epoch=3)
+    runs.extend(run, 9)
+    status = run.status()
+    assert (run.config.optimisation.epochs, status.state, status.epochs) == (9, "stopped", 9)
+    assert status.expected_seconds is None
+
+
 @pytest.mark.parametrize("file", ["last.pt", "metrics.jsonl"])
 def test_starting_anew_over_an_earlier_curve_is_refused(file: str) -> None:
     run = runs.create(CONFIG)

@@ -1,5 +1,7 @@
+import hashlib
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets, samples
 from unet_core.imaging import class_map, images, metrics
+from unet_core.network import checkpoint
 from unet_core.network.model import UNet
 from unet_core.training import loader, trainer, validator
 
@@ -585,3 +588,47 @@ def test_a_given_learning_rate_is_used_instead_of_the_schedule() -> None:
 def test_a_schedule_may_be_planned_for_more_epochs_than_are_trained() -> None:
     training = new(TINY.replace(schedule="poly", schedule_epochs=200))
     assert training.planned_steps == 200 * training.steps_per_epoch
+
+
+def saved_model(tmp_path: Path, **changes: object) -> Path:
+    """A model of a tiny training, in a file."""
+    training = new(TINY.replace(**changes))
+    with torch.no_grad():
+        training.network.head.bias.fill_(0.25)
+    checkpoint.save(tmp_path / "first.safetensors", training.trained(best=False))
+    return tmp_path / "first.safetensors"
+
+
+def test_a_training_begins_with_the_weights_of_another_model(tmp_path: Path) -> None:
+    file = saved_model(tmp_path, seed=5, ema=0.0)
+    begun = new(TINY.replace(init_from=str(file)))
+    source = checkpoint.load(file, device="cpu").network.state_dict()
+    for network in (begun.network, begun.average.network):
+        assert all(torch.equal(value, source[key]) for key, value in network.state_dict().items())
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert begun.trained().config.started_from == f"first, sha256 {digest}"
+
+    next(iter(begun.events()))
+    state = begun.state()
+    file.unlink()
+    with pytest.raises(ValueError, match="there is no model"):
+        new(begun.config)
+    resumed = trainer.Training(begun.config, device=choose("cpu"), resumes=True)
+    resumed.load_state(state)
+    assert resumed.trained().config.started_from == f"first, sha256 {digest}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"widths": (4, 16)}, "its widths is 4,8, and here it is 4,16"),
+        ({"norm": "none"}, "its norm is batch, and here it is none"),
+        ({"target": "distance", "loss": "bce"}, "answers with foreground, boundary, and here it"),
+    ],
+)
+def test_weights_of_another_network_are_refused_by_the_setting_that_differs(
+    tmp_path: Path, changes: dict, sentence: str
+) -> None:
+    file = saved_model(tmp_path)
+    with pytest.raises(ValueError, match=f"init_from .*first.safetensors does not fit.*{sentence}"):
+        new(TINY.replace(init_from=str(file), **changes))
