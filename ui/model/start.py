@@ -106,7 +106,7 @@ def _draw_field(base: Design, name: str) -> str:
     """One field; gives what it holds as text, as from a command line."""
     look: dict[str, Any] = {}
     if not Design.options()[name].metadata["choices"]:
-        look["width"] = 260 if name == "widths" else 150
+        look["width"] = {"widths": 260, "up_relu": "content"}.get(name, 150)
     if name in ("widths", "padding"):
         look["on_change"] = _refit
     if name in ("height", "width"):

@@ -64,7 +64,8 @@ def mean_iou(metrics: pd.DataFrame, *, epochs: int = 0, best: int | None = None)
     """Mean IoU of the classes over epochs, and that of each class in its colour."""
     names = [str(one) for one in metrics if str(one).startswith(CLASS_IOU)]
     colours = ["#{:02x}{:02x}{:02x}".format(*one) for one in class_map.colours(len(names))[1:]]
-    lines = [_epochs("mean of the classes", metrics, "val_miou", ORANGE, best=best)]
+    # Orange would be the first class's colour, too.
+    lines = [_epochs("mean of the classes", metrics, "val_miou", PINK, best=best)]
     lines += [
         _epochs(name.removeprefix(CLASS_IOU), metrics, name, colour, dash="dotted")
         for name, colour in zip(names, [QUIET, *colours], strict=False)

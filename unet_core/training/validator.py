@@ -181,8 +181,9 @@ class Validator:
     def _find_objects(self, logits: Tensor) -> np.ndarray:
         """Labels [H, W]: the 4-connected regions of the foreground above one half.
 
-        Where boundary pixels belong to the foreground, touching objects are parted by them, as the
-        usual watershed does.
+        Where boundary pixels belong to the foreground, those above one half part it, and what is
+        left grows back by the watershed. Both are read as yes or no: how sure a network is comes
+        late in training, and is what tuning the thresholds takes account of.
         """
         objective = self.criterion.objective
         logits = logits.nan_to_num()  # of a network that has lost its way: it finds something
@@ -192,7 +193,8 @@ class Validator:
             return instances.components(foreground_HW, connectivity=4)
         prob_CHW = probabilities(logits[0], softmax=targets.is_softmax(objective.target))
         _, boundary_HW = targets.decode(prob_CHW, objective.target, objective.boundary)
-        return instances.watershed(foreground_HW, boundary_HW.cpu().numpy(), connectivity=4)
+        both = (foreground_HW > 0.5, boundary_HW.cpu().numpy() > 0.5)
+        return instances.watershed(*both, connectivity=4)
 
     @torch.inference_mode()
     def _logits(self, network: UNet, norm_HW: np.ndarray) -> Tensor:
