@@ -13,7 +13,8 @@ images.
 
 - **Loss** says how wrong the guesses are; training makes it small. **Dice** says how well the
   predicted and the true pixels overlap: 0 is nothing, 1 is all. *Soft* Dice takes the probabilities
-  as they are, the other one counts pixels above one half.
+  as they are, the other one counts pixels above one half. Where classes are learned, the **mean
+  IoU** shows each of them by itself; **AP** counts whole objects, on a few images.
 - **Training** (blue) is measured on the images that the network learns from, **validation**
   (orange) on images that it never learns from. When training still improves while validation gets
   worse, the network learns its images by heart: that is overfitting. The star marks the epoch whose
@@ -22,7 +23,9 @@ images.
   nothing happens. *Find a learning rate* tries many of them, one step each.
 
 A run is a process of its own. Close the browser, come back with the link, or watch from two
-computers: the run goes on and looks the same. One run at a time uses the device; others wait.
+computers: the run goes on and looks the same. One run at a time uses the device; others wait. A run
+that has ended can have more epochs, and a new one can start from the weights of any model whose
+network is built alike.
 """
 
 page.setup("Train", EXPLANATION)
