@@ -186,6 +186,7 @@ def create(
     note: str = "",
     token: str = "",
     expected_seconds: float | None = None,
+    repeat: str = "",
 ) -> Run:
     """A new run directory, whole from its first moment; it is not started.
 
@@ -196,24 +197,29 @@ def create(
         token: names a form's submission. The same token gives the same run: a double click makes
             one run, not two.
         expected_seconds: how long training was expected to take, to learn from.
+        repeat: the name of the repeat that it belongs to (see `repeats`).
     """
     digest = hash_token(token)
-    recipe = re.sub(r"[^a-z0-9-]+", "-", preset.lower()).strip("-") or "own"
     with FileLock(slots.folder(folders.runs()) / "create.lock").acquire(timeout=10):
         for path in ending(folders.runs(), digest[:SHORT]):
             if _read_token(path) == digest:
                 return Run(path)
         end = free_end(folders.runs(), digest, SHORT)
-        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe}-{end}"
+        name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(preset)}-{end}"
         draft = folders.runs() / f".{name}"
         draft.mkdir()
         try:
-            fill(Run(draft), config, note=note, expected_seconds=expected_seconds)
+            fill(Run(draft), config, note=note, expected_seconds=expected_seconds, repeat=repeat)
             (draft / "token").write_text(digest)
             return Run(draft.rename(folders.runs() / name))
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+
+
+def slug(preset: str) -> str:
+    """A recipe as it stands in the names of runs."""
+    return re.sub(r"[^a-z0-9-]+", "-", preset.lower()).strip("-") or "own"
 
 
 def hash_token(token: str) -> str:
@@ -241,7 +247,12 @@ def _read_token(path: Path) -> str:
 
 
 def fill(
-    run: Run, config: TrainConfig, *, note: str = "", expected_seconds: float | None = None
+    run: Run,
+    config: TrainConfig,
+    *,
+    note: str = "",
+    expected_seconds: float | None = None,
+    repeat: str = "",
 ) -> None:
     """Write the settings and the first status into a run's directory."""
     if config.images.scheme == "leaky":
@@ -250,6 +261,7 @@ def fill(
     status = Status(
         state="queued",
         note=note,
+        repeat=repeat,
         epochs=config.optimisation.epochs,
         expected_seconds=expected_seconds,
         created_at=time.time(),

@@ -24,6 +24,7 @@ class Status(Settings):
     state: str
     reason: str = ""  # why it failed, or what is worth knowing about the end
     note: str = ""  # what the user should know about the settings
+    repeat: str = ""  # the name that it shares with the same recipe's runs with other seeds
     phase: str = ""  # what it is doing: "loading", "training", "validating", "tuning"
     device: str = ""  # for people, such as "CPU, 2 cores"
     device_reason: str = ""
