@@ -81,7 +81,7 @@ def _show_downloads(job: Job, document: Document) -> None:
     with st.container(horizontal=True):
         offer("Everything as JSON", text, f"{stem}.json", "application/json")
         if document.get("per_image"):
-            table = pd.DataFrame(document["per_image"])
+            table = pd.DataFrame(document["per_image"]).drop(columns="confusion", errors="ignore")
             offer("Images as CSV", table.to_csv(index=False), f"{stem}-images.csv", "text/csv")
         if sentences.has_objects(document):
             table = scores.table(document)

@@ -10,11 +10,12 @@ validate and test is the scheme's, and the same for all of them.
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from unet_core.base import folders
 from unet_core.base.config import TrainConfig
+from unet_core.base.records import Cursor
 from unet_core.runs import runs
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
@@ -68,9 +69,9 @@ class Repeat:
         for run in self.runs:
             run.delete()
 
-    def with_weights(self) -> list[Run]:
-        """The runs that can segment: those that may be evaluated."""
-        return [run for run in self.runs if run.has_weights()]
+    def finished(self) -> list[Run]:
+        """The runs that came to their end: those whose scores may be compared."""
+        return [run for run in self.runs if run.status().state == "finished"]
 
 
 def create(
@@ -187,3 +188,30 @@ def seconds_left(statuses: Sequence[Status]) -> float | None:
     left = sum(one.seconds_left or 0.0 for one in going)
     left += sum(max(0.0, each - one.seconds) for one in waiting)
     return left / max(1, len(going))
+
+
+class Follower:
+    """Tells what happens to the runs of a repeat, for whoever watches from another process."""
+
+    def __init__(self, repeat: Repeat) -> None:
+        self.repeat, self.is_over = repeat, False
+        self._cursors: dict[str, Cursor | None] = {
+            run.id: run.metrics().cursor for run in repeat.runs
+        }
+        self._states: dict[str, str] = {}
+
+    def news(self) -> Iterator[str]:
+        """A line for each epoch and each change of a state since the last call."""
+        statuses = self.repeat.statuses()  # first: an end comes after the last epoch
+        for run, status in zip(self.repeat.runs, statuses, strict=True):
+            name = f"seed {seed(run)}"
+            new = run.metrics(self._cursors[run.id])
+            self._cursors[run.id] = new.cursor
+            for row in new.rows:
+                dice = row.get("val_dice")
+                score = "" if dice is None else f", validation Dice {dice:.4f}"
+                yield f"{name}: epoch {row['epoch']} of {status.epochs}{score}"
+            if status.state != self._states.get(run.id):
+                yield f"{name}: {status.state}. {status.reason}".rstrip()
+            self._states[run.id] = status.state
+        self.is_over = not any(status.is_alive for status in statuses)

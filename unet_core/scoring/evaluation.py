@@ -84,10 +84,10 @@ def evaluate(
     tuned settings unless given; `view` is how the network looks at each image. `pixels` scores the
     foreground above .5 (classes: the most probable) and has a `curve` over other thresholds,
     `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
-    were found. Sets of classes have no scores of objects; with `n_patches` their pixels are also
-    scored on that many patches cut from each image, as the model was trained on. With `middle`
-    the pixels are also scored in a square of that side in the middle of each image, as the mean
-    of the images.
+    were found. An image's `confusion` counts the pixels of each true class (rows) by what they were
+    called. Sets of classes have no scores of objects; with `n_patches` their pixels are also scored
+    on that many patches cut from each image, as the model was trained on. With `middle` the pixels
+    are also scored in a square of that side in the middle of each image, as the mean of the images.
     Raises ValueError for an unknown or absent set, a split without images or truth, a model
     that was made for another kind of labels, patches of objects, and a middle that is larger than
     an image.
@@ -144,10 +144,11 @@ def _check_kind(config: ModelConfig, data: str) -> None:
 def _score_classes(answers: Iterable[Answer], config: ModelConfig, side: int) -> dict[str, Any]:
     tally = pixel_scores.Tally(config.outputs)
     middle = pixel_scores.Middle(side, config.outputs)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in answers:
         pred_HW = one.prob_CHW.argmax(0)
-        rows.append({"name": one.name, **tally.add(one.true_HW, pred_HW)})
+        found = tally.add(one.true_HW, pred_HW)
+        rows.append({"name": one.name, **found, "confusion": tally.tables[-1].tolist()})
         if side:
             middle.add(one.true_HW, pred_HW)
     document: dict[str, Any] = {
@@ -220,9 +221,9 @@ def _score_objects(
             yield Pair(one.name, one.true_HW, labels_HW)
 
     document = score(pairs())
-    for row, pixels in zip(document["per_image"], rows, strict=True):
+    for row, pixels, table_CC in zip(document["per_image"], rows, tally.tables, strict=True):
         kept = ("dice", "accuracy", "median_diameter", "touching", "is_cut")
-        row |= {key: pixels[key] for key in kept}
+        row |= {key: pixels[key] for key in kept} | {"confusion": table_CC.tolist()}
     document |= {"pixels": tally.document(), **groups.document()}
     document["pixels"]["curve"] = curve.rows()
     if side:

@@ -127,8 +127,8 @@ def test_a_seed_that_fails_is_named_and_the_others_go_on(tiny: TrainConfig) -> N
     assert repeats.summary(repeat, repeat.statuses()) == (
         "2 of 3 seeds finished: seed 1 failed: the disk is full: make room, then start again."
     )
-    assert repeat.with_weights() == [repeat.runs[0], repeat.runs[2]]
-    dice = [run.status().best_dice for run in repeat.with_weights()]
+    assert repeat.finished() == [repeat.runs[0], repeat.runs[2]]
+    dice = [run.status().best_dice for run in repeat.finished()]
     assert dice[0] != dice[1]  # the seed does change the training
     (repeat.runs[1].path / "steps.jsonl").unlink()
     process.train(repeat.runs[1], resume=True)
