@@ -80,17 +80,18 @@ def reread() -> pd.DataFrame:
     state._changed.cache_clear()
     every = [Seen(run=run, status=run.status(), has_weights=False) for run in runs.list_runs()]
     # What a status of then did not say is looked for in the curve.
-    return table.rows([replace(one, status=one.status.replace(best_dice=None)) for one in every])
+    again = [replace(one, status=one.status.replace(best_dice=None)) for one in every]
+    return table.rows(table.group(again))
 
 
 def look_anew() -> pd.DataFrame:
     """A tick that is the first of its second."""
-    return table.rows(overview.look()[: table.PER_PAGE])
+    return table.rows(table.group(overview.look())[: table.PER_PAGE])
 
 
 def join_in() -> pd.DataFrame:
     """A tick that finds the look of another viewer."""
-    return table.rows(shared.all_runs()[: table.PER_PAGE])
+    return table.rows(table.group(shared.all_runs())[: table.PER_PAGE])
 
 
 def main() -> None:
@@ -111,7 +112,7 @@ def main() -> None:
             "tick_ms": record.median_milliseconds(look_anew, clock=clock),
             "tick_of_another_viewer_ms": record.median_milliseconds(join_in, clock=clock),
             "finding_ms": record.median_milliseconds(
-                lambda: table.find(shared.all_runs(), "finished seed=77"), clock=clock
+                lambda: table.find(table.group(shared.all_runs()), "finished seed=77"), clock=clock
             ),
             "budget_ms": BUDGET_MS,
         }

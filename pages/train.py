@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.shared import page
-from ui.train import form, table, view
+from ui.train import form, repeat, table, view
 
 EXPLANATION = """
 **What happens here.** A U-Net learns from images in which people have marked the objects. In each
@@ -22,6 +22,10 @@ images.
 - **Learning rate** is the size of a step. Too large, and the loss jumps or grows; too small, and
   nothing happens. *Find a learning rate* tries many of them, one step each.
 
+- **Chance.** Two trainings of one recipe differ, because the first weights, the order of the
+  images, the crops and their augmentation are drawn. *Repeat with n seeds* trains the same several
+  times and tells how large a difference must be before it means anything.
+
 A run is a process of its own. Close the browser, come back with the link, or watch from two
 computers: the run goes on and looks the same. One run at a time uses the device; others wait. A run
 that has ended can have more epochs, and a new one can start from the weights of any model whose
@@ -32,6 +36,8 @@ page.setup("Train", EXPLANATION)
 with page.guard():
     if chosen := st.query_params.get("run"):
         view.show(chosen)
+    elif chosen := st.query_params.get("repeat"):
+        repeat.show(chosen)
     else:
         form.show()
         table.show()

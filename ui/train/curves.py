@@ -7,7 +7,7 @@ is busy training. An ECharts chart takes the new numbers where it stands.
 Blue is training and orange is validation, everywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,96 @@ def compare(metrics: Mapping[str, pd.DataFrame], column: str, *, y: str, log: bo
         for place, (name, frame) in enumerate(metrics.items())
     ]
     return _chart(lines, y=y, log=log, empty="no values yet")
+
+
+def band(
+    rows: Sequence[Mapping[str, float]],
+    seeds: Mapping[str, pd.DataFrame],
+    column: str,
+    *,
+    y: str,
+    color: str,
+    epochs: int,
+) -> Option:
+    """The mean of a repeat's curves as a thick line, each seed's thin, and a band around them.
+
+    `rows` are those of `spread.band`; the band reaches from the lowest to the highest seed.
+    """
+    names = {
+        "mean": f"mean of {max((int(row['n']) for row in rows), default=0)} seeds",
+        "low": "lowest seed",
+        "width": "lowest to highest seed",
+    }
+    at = {int(row["epoch"]): row for row in rows}
+    reached = [int(frame["epoch"].max()) for frame in seeds.values() if len(frame)]
+    axis = range(1, max([epochs, *reached]) + 1)
+    mean, low, width = (
+        [_short(value(at[one])) if one in at else None for one in axis]
+        for value in (
+            lambda row: row["mean"],
+            lambda row: row["low"],
+            lambda row: row["high"] - row["low"],
+        )
+    )
+    nothing, tint = {"opacity": 0}, {"color": color}
+    # The band stands on an invisible line: a stack, which needs epochs as names, not as numbers.
+    stack = {"type": "line", "stack": "band", "stackStrategy": "all", "showSymbol": False}
+    series: list[Option] = [
+        {**stack, "name": names["low"], "data": low, "lineStyle": nothing, "itemStyle": nothing},
+        {
+            **stack,
+            "name": names["width"],
+            "data": width,
+            "lineStyle": nothing,
+            "itemStyle": tint,
+            "areaStyle": {"color": color, "opacity": 0.22},
+        },
+        {
+            "type": "line",
+            "name": names["mean"],
+            "data": mean,
+            "showSymbol": len(rows) == 1,
+            "lineStyle": {"color": color, "width": 2.8},
+            "itemStyle": tint,
+        },
+        *(_thin_seed(name, frame, column, axis) for name, frame in seeds.items()),
+    ]
+    option = _chart([], y=y, empty="" if any(reached) else "comes after the first epoch")
+    option["legend"]["data"] = [names["mean"], names["width"]] if rows else []
+    option["xAxis"] = {
+        "type": "category",
+        "name": "epoch",
+        "nameLocation": "middle",
+        "nameGap": 26,
+        "data": [str(one) for one in axis],
+        "boundaryGap": False,
+    }
+    if any(reached):
+        option["yAxis"] = {
+            "type": "value",
+            "name": y,
+            "nameGap": 22,
+            "nameTextStyle": {"align": "left"},
+            "scale": True,
+        }
+        option["series"] = series
+    return option
+
+
+def _thin_seed(name: str, frame: pd.DataFrame, column: str, axis: range) -> Option:
+    """The curve of one seed over the names of the epochs."""
+    values = dict(zip(_column(frame, "epoch"), _column(frame, column), strict=True))
+    data = [_short(values.get(float(one), np.nan)) for one in axis]
+    known = sum(one is not None for one in data)
+    return {
+        "type": "line",
+        "name": name,
+        "data": data,
+        "showSymbol": known == 1,
+        "symbolSize": 5,
+        "lineStyle": {"color": QUIET, "width": 1},
+        "itemStyle": {"color": QUIET},
+    }
 
 
 def thin_out(

@@ -15,7 +15,7 @@ from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
 from unet_core.imaging import targets
 from unet_core.network import checkpoint
-from unet_core.runs import runs
+from unet_core.runs import repeats, runs
 from unet_core.training import presets
 
 FIRST_PRESET = "quick"
@@ -186,11 +186,13 @@ def _show_card(
             config = None
         if config is not None:
             _show_costs(config)
+        seeds = _choose_seeds()
         _show_queue()
-        _start_button(choice, config)
+        _start_button(choice, config, seeds)
         if entry.config is not None:
             with st.popover("The same as a command", icon=":material/terminal:", type="tertiary"):
-                st.code(command(choice, entry.config), language="bash", wrap_lines=True)
+                text = command(choice, entry.config, seeds)
+                st.code(text, language="bash", wrap_lines=True)
     return config
 
 
@@ -262,6 +264,27 @@ def _expected_seconds(config: TrainConfig) -> float | None:
     return answer.result().estimate.training_seconds
 
 
+def _choose_seeds() -> int:
+    """How often the recipe is trained, each time with another seed."""
+    seeds = st.number_input(
+        "Repeat with n seeds",
+        min_value=1,
+        max_value=repeats.MOST,
+        value=1,
+        step=1,
+        key="seeds",
+        width=200,
+        help="1 is a single run. With more, the same recipe is trained with seeds that follow each "
+        "other, and you see how far chance alone moves the score. 3 is a beginning, 5 are better.",
+    )
+    if seeds > 1:
+        st.caption(
+            f":material/repeat: {seeds} runs, one after another: together about {seeds} times as "
+            "long as one."
+        )
+    return seeds
+
+
 def _show_queue() -> None:
     alive = sum(one.status.is_alive for one in overview.all_runs())
     if alive:
@@ -269,7 +292,7 @@ def _show_queue() -> None:
         st.caption(f":material/hourglass_empty: {others} going: yours will wait for its turn.")
 
 
-def _start_button(choice: Choice, config: TrainConfig | None) -> None:
+def _start_button(choice: Choice, config: TrainConfig | None, seeds: int) -> None:
     """Start, once: a second click of a double click finds the first one's run by the token."""
     token = st.session_state.setdefault("_token", secrets.token_hex(8))
     clicked = st.button(
@@ -282,27 +305,31 @@ def _start_button(choice: Choice, config: TrainConfig | None) -> None:
     )
     if clicked and config is not None:
         with page.guard():
-            note = " ".join(choice.notes)
-            run = runs.create(
-                config,
-                preset=choice.preset,
-                note=note,
-                token=token,
-                expected_seconds=_expected_seconds(config),
-            )
-            runs.start(run)
+            about: dict[str, Any] = {
+                "preset": choice.preset,
+                "note": " ".join(choice.notes),
+                "token": token,
+                "expected_seconds": _expected_seconds(config),
+            }
+            if seeds == 1:
+                st.query_params["run"] = runs.start(runs.create(config, **about)).id
+            else:
+                repeat = repeats.create(config, seeds, **about)
+                repeat.start()
+                st.query_params["repeat"] = repeat.name
             st.session_state["_used_token"] = token
-            st.query_params["run"] = run.id
             st.rerun()
     elif st.session_state.get("_used_token") == token:
         # The form is shown again after a start: the next click is meant as another run.
         st.session_state["_token"] = secrets.token_hex(8)
 
 
-def command(choice: Choice, config: TrainConfig) -> str:
+def command(choice: Choice, config: TrainConfig, seeds: int = 1) -> str:
     """The command that trains the same."""
     words = ["python -m unet_core train", f"--preset {choice.preset}"]
     if config.images.data != presets.preset(choice.preset).config.images.data:
         words.append(f"--data {config.images.data}")
     words += [f"--set {change}" for change in forms.changes(config, choice.base)]
+    if seeds > 1:
+        words.append(f"--repeats {seeds}")
     return " ".join(words)

@@ -1,6 +1,7 @@
 """All runs side by side: a table to choose from, and the chosen ones compared."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -8,10 +9,11 @@ import streamlit as st
 
 from ui.shared import overview, states, words
 from ui.train import curves, state
-from unet_core.runs import runs
+from unet_core.runs import repeats, runs
 from unet_core.runs.overview import Seen
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
+from unet_core.scoring import spread
 
 MEASURES = {
     "Validation Dice": "val_dice",
@@ -26,6 +28,42 @@ FIND_HELP = (
     "Words that a row holds: a state, recipe, data set, setting or name, such as "
     "`finished lr=0.01`. A comma stands for *or*: `9f66ca, fb967b` puts two runs side by side."
 )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table: a run, or the runs of a repeat by their seeds."""
+
+    seen: tuple[Seen, ...]
+    repeat: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in links: of a run its id."""
+        return self.repeat or self.seen[0].run.id
+
+    @property
+    def runs(self) -> list[Run]:
+        """Its runs."""
+        return [one.run for one in self.seen]
+
+    @property
+    def statuses(self) -> list[Status]:
+        """The states of its runs, in the same order."""
+        return [one.status for one in self.seen]
+
+
+def group(seen: list[Seen]) -> list[Entry]:
+    """The rows of these runs: a repeat stands where its newest run would stand."""
+    found: dict[str, list[Seen]] = {}
+    for one in seen:
+        found.setdefault(one.status.repeat or f"/{one.run.id}", []).append(one)
+    return [
+        Entry(tuple(members))
+        if name.startswith("/")
+        else Entry(tuple(sorted(members, key=lambda one: repeats.seed(one.run) or 0)), name)
+        for name, members in found.items()
+    ]
 
 
 def show() -> None:
@@ -52,10 +90,11 @@ def _show_table(was_alive: bool) -> None:
     seen = overview.all_runs()
     if _is_any_alive(seen) != was_alive:
         st.rerun()
-    shown = _choose(seen) if len(seen) > PER_PAGE else seen
+    entries = group(seen)
+    shown = _choose(entries) if len(entries) > PER_PAGE else entries
     if not shown:
         return
-    ids = tuple(one.run.id for one in shown)
+    ids = tuple(("repeat" if one.repeat else "run", one.name) for one in shown)
     event: Any = st.dataframe(
         rows(shown),
         # Rows are chosen by their place: with another list, another table.
@@ -66,15 +105,15 @@ def _show_table(was_alive: bool) -> None:
         placeholder="–",
         column_config=_columns(ids),
     )
-    chosen = [shown[index].run for index in event["selection"]["rows"]]
+    chosen = [run for index in event["selection"]["rows"] for run in shown[index].runs]
     if len(chosen) < 2:
         st.caption("Tick two or more runs to compare them.")
     else:
         _compare(chosen)
 
 
-def _choose(seen: list[Seen]) -> list[Seen]:
-    """The runs of a page, of those that are looked for."""
+def _choose(seen: list[Entry]) -> list[Entry]:
+    """The rows of a page, of those that are looked for."""
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
     ):
@@ -91,50 +130,68 @@ def _choose(seen: list[Seen]) -> list[Seen]:
     return shown
 
 
-def find(seen: list[Seen], text: str) -> list[Seen]:
-    """The runs whose row holds all words of a text, or of one of its parts between commas."""
+def find(entries: list[Entry], text: str) -> list[Entry]:
+    """The rows that hold all words of a text, or of one of its parts between commas."""
     wanted = [needed for part in text.lower().split(",") if (needed := part.split())]
-    return [one for one in seen if _has(one, wanted)] if wanted else seen
+    return [one for one in entries if _has(one, wanted)] if wanted else entries
 
 
-def _has(seen: Seen, wanted: list[list[str]]) -> bool:
+def _has(entry: Entry, wanted: list[list[str]]) -> bool:
+    lines = (_line(one, entry.repeat) for one in entry.seen)
+    return any(all(word in line for word in needed) for line in lines for needed in wanted)
+
+
+def _line(seen: Seen, repeat: str) -> str:
     data = "" if seen.run.fault else seen.run.config.images.data
-    line = f"{seen.status.state} {seen.run.id} {data} {state.changed(seen.run)}".lower()
-    return any(all(word in line for word in needed) for needed in wanted)
+    words = (seen.status.state, seen.run.id, repeat, data, state.changed(seen.run))
+    return " ".join(words).lower()
 
 
-def rows(seen: list[Seen]) -> pd.DataFrame:
-    """What the table says of some runs."""
-    return pd.DataFrame([_row(one.run, one.status) for one in seen])
+def rows(entries: list[Entry]) -> pd.DataFrame:
+    """What the table says of some runs and repeats."""
+    return pd.DataFrame([_row(one) for one in entries])
 
 
-def _row(run: Run, status: Status) -> dict[str, object]:
+def _row(entry: Entry) -> dict[str, object]:
+    first, statuses = entry.runs[0], entry.statuses
+    shares = [state.share(status) for status in statuses]
+    count = f" × {words.many(len(statuses), 'seed')}" if entry.repeat else ""
     return {
-        "State": [status.state],
-        "Recipe": state.recipe(run),
-        "Data": "–" if run.fault else run.config.images.data,
-        "Progress": round(100 * state.share(status)),
-        "Epochs": f"{status.epoch} / {status.epochs}",
-        "Dice": state.best_dice(run, status),
-        "Time": words.duration(status.seconds),
-        "Changed settings": state.changed(run),
-        "Created": _when(status.created_at),
+        "State": [repeats.state(statuses)],
+        "Recipe": state.recipe(first) + count,
+        "Data": "–" if first.fault else first.config.images.data,
+        "Progress": round(100 * sum(shares) / len(shares)),
+        "Epochs": f"{sum(one.epoch for one in statuses)} / {sum(one.epochs for one in statuses)}",
+        "Dice": _dice(entry),
+        "Time": words.duration(sum(one.seconds for one in statuses)),
+        "Changed settings": state.changed(first),
+        "Created": _when(statuses[0].created_at),
         "Open": "Open",
-        "Name": run.id,
+        "Name": entry.name,
     }
+
+
+def _dice(entry: Entry) -> float | None:
+    scores = map(state.best_dice, entry.runs, entry.statuses)
+    if not entry.repeat:
+        return next(scores)
+    found = spread.spread(scores)
+    return found.mean if found else None
 
 
 def _when(moment: float | None) -> str:
     return "–" if moment is None else time.strftime("%d %b %H:%M", time.localtime(moment))
 
 
-def _columns(ids: tuple[str, ...]) -> dict[str, Any]:
+def _columns(ids: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     config = st.column_config
     return {
         "State": states.column(),
         "Progress": config.ProgressColumn(max_value=100, format="%d %%"),
         "Dice": config.NumberColumn(
-            format="%.3f", help="On validation, at the best epoch, whose weights are kept."
+            format="%.3f",
+            help="On validation, at the best epoch, whose weights are kept. Of a repeat, the mean "
+            "over its seeds so far.",
         ),
         "Changed settings": config.TextColumn(help="What differs from the recipe."),
         "Open": config.ButtonColumn(
@@ -144,9 +201,10 @@ def _columns(ids: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _open(ids: tuple[str, ...]) -> None:
-    """Show the run whose button was pressed, of those that the table showed then."""
-    st.query_params["run"] = ids[st.session_state["open-run"]["row"]]
+def _open(ids: tuple[tuple[str, str], ...]) -> None:
+    """Show the run or repeat whose button was pressed, of those that the table showed then."""
+    kind, name = ids[st.session_state["open-run"]["row"]]
+    st.query_params[kind] = name
 
 
 def _compare(chosen: list[Run]) -> None:

@@ -68,16 +68,24 @@ def show(run_id: str) -> None:
     st.fragment(_show_live, run_every=TICK_SECONDS if status.is_alive else None)(
         run, status.is_alive
     )
-    _show_settings(run)
+    show_settings(run)
 
 
 def _leave_button() -> None:
-    st.button("All runs", icon=":material/arrow_back:", on_click=leave, key="leave")
+    # Opened from its repeat, a run leads back there.
+    label = "Back to the repeat" if "repeat" in st.query_params else "All runs"
+    st.button(label, icon=":material/arrow_back:", on_click=leave, key="leave")
 
 
 def leave() -> None:
-    """Back to all runs and the form."""
+    """Back to where it was opened: to all runs and the form, or to its repeat."""
     st.query_params.pop("run", None)
+
+
+def open_repeat(name: str) -> None:
+    """Show the repeat of that name."""
+    leave()
+    st.query_params["repeat"] = name
 
 
 def _show_head(run: Run, status: Status) -> None:
@@ -92,6 +100,15 @@ def _show_head(run: Run, status: Status) -> None:
     device = f" · {status.device}" if status.device else ""
     with st.container(**row):
         st.caption(f"{data}run {words.plain(run.id)}{device}", width="content")
+        if status.repeat and "repeat" not in st.query_params:
+            st.button(
+                f"One seed of {status.repeat}",
+                icon=":material/repeat:",
+                key="to-repeat",
+                type="tertiary",
+                on_click=open_repeat,
+                args=(status.repeat,),
+            )
         if not status.is_alive:
             _offer_deleting(run)
     if status.note:
@@ -365,7 +382,8 @@ def _show_log(run: Run) -> None:
         )
 
 
-def _show_settings(run: Run) -> None:
+def show_settings(run: Run) -> None:
+    """Every setting of a run, folded."""
     if run.fault:
         return
     with st.expander("Settings", key="run-settings"):
