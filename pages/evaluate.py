@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.evaluate import form, jobs, result, tuning
+from ui.evaluate import compare, form, jobs, result, tuning
 from ui.shared import page
 
 EXPLANATION = """
@@ -16,6 +16,8 @@ One image tells little about a model; a whole set tells how good it is, and wher
   by the truth written as a network's output. A good model is far from the rules and near to that.
 - **Tune thresholds** tries more than a hundred pairs of settings on a split and draws the score
   as a landscape. A broad top means that the exact values hardly matter.
+- **Compare two** tells whether one recipe is better than another, or whether it is chance: the
+  choice of images (an interval) and the seeds (noise, known from repeats).
 
 Use **val** to choose anything, such as thresholds or the better of two models, and **test** once,
 for the figure that you report: a score on images that have chosen something is too kind.
@@ -23,18 +25,21 @@ for the figure that you report: a score on images that have chosen something is 
 The work goes on in the background when you close the browser. Each result has its own address.
 """
 
-TABS = ("Evaluate", "Tune thresholds")
+TABS = ("Evaluate", "Tune thresholds", "Compare two")
 
 page.setup("Evaluate", EXPLANATION)
 with page.guard():
     if job_id := st.query_params.get("job"):
-        results = {"evaluate": result.show, "tune": tuning.show}
+        results = {"evaluate": result.show, "tune": tuning.show, "compare": compare.show}
         jobs.show(job_id, results)
     else:
-        evaluate, tune = st.tabs(TABS, key="task", bind="query-params")
+        evaluate, tune, two = st.tabs(TABS, key="task", bind="query-params")
         if evaluate.open:
             with evaluate:
                 form.show_evaluate()
         if tune.open:
             with tune:
                 form.show_tune()
+        if two.open:
+            with two:
+                compare.show_form()

@@ -137,6 +137,46 @@ def ladder(rungs: Sequence[Mapping[str, Any]], metric: str, iou: float, *, label
     return fig
 
 
+def difference(document: Mapping[str, Any]) -> go.Figure:
+    """B minus A with its interval, zero, and the range that the seeds alone may make."""
+    fig = go.Figure()
+    value, low, high = (document[key] for key in ("difference", "low", "high"))
+    noise = document["noise"]
+    if noise is not None:
+        fig.add_vrect(x0=-noise, x1=noise, fillcolor="#8C8C8C", opacity=0.25, line_width=0)
+        fig.add_scatter(  # for the legend: a rectangle has none
+            x=[None],
+            y=[None],
+            mode="markers",
+            name=f"noise of the seeds, up to {noise:.3f}",
+            marker={"symbol": "square", "size": 14, "color": "rgba(140, 140, 140, 0.45)"},
+        )
+    fig.add_vline(x=0, line={"color": QUIET, "width": 1.5, "dash": "dot"})
+    fig.add_scatter(
+        x=[value],
+        y=["B minus A"],
+        name="difference with 95 % interval",
+        mode="markers",
+        marker={"color": BLUE, "size": 13, "symbol": "diamond"},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - value],
+            "arrayminus": [value - low],
+            "color": BLUE,
+            "thickness": 3,
+            "width": 10,
+        },
+        hovertemplate=f"%{{x:+.4f}}, from {low:+.4f} to {high:+.4f}<extra></extra>",
+    )
+    _frame(fig, height=190, x=f"difference of {document['title']}", y="")
+    fig.update_layout(hovermode="closest", showlegend=True)
+    # Zero is always in sight, so that a small difference looks small.
+    ends = [abs(one) for one in (low, high, noise or 0.0)]
+    fig.update_xaxes(range=[-1.15 * max(ends), 1.15 * max(ends)] if max(ends) else [-1, 1])
+    return fig
+
+
 def over_threshold(rows: Sequence[Mapping[str, Any]], best: float | None) -> go.Figure:
     """V_rand and V_info of membranes over the threshold on the probability of being inside."""
     fig = _over_threshold(rows, {"v_rand": ("V_rand", BLUE), "v_info": ("V_info", ORANGE)})

@@ -30,7 +30,7 @@ LADDER_HELP = (
 
 @dataclass(frozen=True)
 class Choice:
-    """A model and the images to measure it on."""
+    """A model (or the first of two) and the images to measure it on."""
 
     model: str
     config: ModelConfig
@@ -70,7 +70,7 @@ def choose_what(key: str) -> Choice | None:
         sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
         data = choose_set(sets, default=own_set, width=250)
     if not sentences.is_here(data):
-        _say_how_to_get(data)
+        say_how_to_get(data)
         return None
     about = datasets.info(data)
     with row:
@@ -100,7 +100,8 @@ def _fit_set() -> None:
             st.toast(f"Data set {plain(own)} takes the place of {plain(chosen)}: it fits better.")
 
 
-def _say_how_to_get(data: str) -> None:
+def say_how_to_get(data: str) -> None:
+    """What stands where a data set is needed that is not on this computer."""
     about = datasets.info(data)
     with st.container(border=True):
         st.markdown(f"**{plain(about.title)}** is not on this computer yet.")
@@ -146,7 +147,7 @@ def _finish_evaluate(chosen: Choice) -> None:
     _warn(chosen, problem)
     title = chosen.title + (" with the ladder" if "--ladder" in words else "")
     title += f" as in {printed}" if printed else ""
-    _start_button("Evaluate", "evaluate", chosen, words, title=title, is_possible=not problem)
+    start_button("Evaluate", "evaluate", chosen, words, title=title, is_possible=not problem)
 
 
 def _warn(chosen: Choice, problem: str) -> None:
@@ -159,7 +160,7 @@ def _warn(chosen: Choice, problem: str) -> None:
         st.warning(plain(sentence), icon=":material/info:")
 
 
-def _start_button(
+def start_button(
     label: str, kind: str, chosen: Choice, words: list[str], *, title: str, is_possible: bool
 ) -> None:
     """Start, once: a second click of a double click finds the first one's job by the token."""
@@ -219,7 +220,7 @@ def _finish_tune(chosen: Choice) -> None:
     words += ["--measure", measure.lower(), "--average", averages[average]]
     words += [flag for flag, is_on in (("--flips", flips), ("--on-test", on_test)) if is_on]
     title = f"{chosen.title}, {average} {measure} at IoU {iou}"
-    _start_button("Tune", "tune", chosen, words, title=title, is_possible=is_possible)
+    start_button("Tune", "tune", chosen, words, title=title, is_possible=is_possible)
 
 
 def _ask_about_test(chosen: Choice) -> tuple[bool, bool]:

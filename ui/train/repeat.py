@@ -86,6 +86,9 @@ def _show_actions(repeat: Repeat, statuses: list[Status], is_alive: bool) -> Non
             on_click=repeat.stop,
             help="Ends within seconds and keeps the weights; you can resume later.",
         )
+    if any(status.state == "finished" for status in statuses):
+        query = {"task": "Compare two", "a": repeat.name}
+        page.link("evaluate", label="Compare with another", icon=":material/balance:", query=query)
     can_go_on = any(
         not status.is_alive and status.state != "finished" and not run.fault
         for run, status in zip(repeat.runs, statuses, strict=True)
