@@ -154,8 +154,8 @@ def difference(document: Mapping[str, Any]) -> go.Figure:
     fig.add_vline(x=0, line={"color": QUIET, "width": 1.5, "dash": "dot"})
     fig.add_scatter(
         x=[value],
-        y=["B minus A"],
-        name="difference with 95 % interval",
+        y=[0],
+        name="B minus A with its 95 % interval",
         mode="markers",
         marker={"color": BLUE, "size": 13, "symbol": "diamond"},
         error_x={
@@ -171,6 +171,7 @@ def difference(document: Mapping[str, Any]) -> go.Figure:
     )
     _frame(fig, height=190, x=f"difference of {document['title']}", y="")
     fig.update_layout(hovermode="closest", showlegend=True)
+    fig.update_yaxes(visible=False, range=[-1, 1])
     # Zero is always in sight, so that a small difference looks small.
     ends = [abs(one) for one in (low, high, noise or 0.0)]
     fig.update_xaxes(range=[-1.15 * max(ends), 1.15 * max(ends)] if max(ends) else [-1, 1])

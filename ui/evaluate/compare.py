@@ -53,7 +53,8 @@ def _choose() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         first = choose("A", names, "a", width=290)
-        second = choose("B", names, "b", default=names[1], width=290, help=SECOND_HELP)
+        other = names[1] if first == names[0] else names[0]
+        second = choose("B", names, "b", default=other, width=290, help=SECOND_HELP)
     if first == second:
         st.error(f"A and B are both {plain(first)}: choose two different ones.")
         return

@@ -154,7 +154,8 @@ def band(
         *(_thin_seed(name, frame, column, axis) for name, frame in seeds.items()),
     ]
     option = _chart([], y=y, empty="" if any(reached) else "comes after the first epoch")
-    option["legend"]["data"] = [names["mean"], names["width"]] if rows else []
+    shown: list[Any] = [names["mean"], {"name": names["width"], "icon": "roundRect"}]
+    option["legend"]["data"] = shown if rows else []
     option["xAxis"] = {
         "type": "category",
         "name": "epoch",

@@ -312,7 +312,9 @@ def _start_button(choice: Choice, config: TrainConfig | None, seeds: int) -> Non
                 "expected_seconds": _expected_seconds(config),
             }
             if seeds == 1:
-                st.query_params["run"] = runs.start(runs.create(config, **about)).id
+                run = runs.create(config, **about)
+                runs.start(run)
+                st.query_params["run"] = run.id
             else:
                 repeat = repeats.create(config, seeds, **about)
                 repeat.start()

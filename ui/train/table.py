@@ -61,7 +61,7 @@ def group(seen: list[Seen]) -> list[Entry]:
     return [
         Entry(tuple(members))
         if name.startswith("/")
-        else Entry(tuple(sorted(members, key=lambda one: repeats.seed(one.run) or 0)), name)
+        else Entry(tuple(sorted(members, key=lambda one: repeats.by_seed(one.run))), name)
         for name, members in found.items()
     ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unet_core.base.records import finite
 from unet_core.cli.output import Tell, progress, show
 from unet_core.cli.parser import add_command, add_job
+from unet_core.data import catalogue
 
 if TYPE_CHECKING:  # a mistake is told without waiting for numpy
     from unet_core.scoring.comparison import Side
@@ -182,6 +183,8 @@ def _measure(
 def _lines(document: dict[str, Any], sentences: list[str]) -> list[str]:
     where = " ".join(str(document[key]) for key in ("data", "split") if document[key])
     lines = [f"{document['title']}, {document['average']}; {document['images']} images {where}"]
+    if document["scheme"] == "leaky":
+        lines.append(catalogue.LEAK)
     for letter, key in (("A", "first"), ("B", "second")):
         side = document[key]
         deviation = "" if side["deviation"] is None else f" ± {side['deviation']:.4f}"

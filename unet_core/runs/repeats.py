@@ -129,7 +129,12 @@ def find(name: str) -> Repeat:
 
 def of(name: str, found: Sequence[Run]) -> Repeat:
     """The repeat of these runs, in the order of their seeds."""
-    return Repeat(name, tuple(sorted(found, key=lambda run: (seed(run) is None, seed(run) or 0))))
+    return Repeat(name, tuple(sorted(found, key=by_seed)))
+
+
+def by_seed(run: Run) -> tuple[bool, int]:
+    """The order of the runs of a repeat: by seed, broken ones last."""
+    return seed(run) is None, seed(run) or 0
 
 
 def seed(run: Run) -> int | None:

@@ -80,8 +80,10 @@ class Run:
             # It may have ended between the two looks: the state is written before the lock goes.
             stored = read_status(self.path)
         fault = self.fault or (stored if isinstance(stored, str) else "")
-        if fault or not isinstance(stored, Status):
+        if not isinstance(stored, Status):
             return Status(state="failed", reason=fault)
+        if fault:
+            return Status(state="failed", reason=fault, repeat=stored.repeat)
         if not stored.is_alive or stored.is_starting:
             return stored
         if stored.started_at is None:

@@ -100,6 +100,8 @@ def texts(app: AppTest) -> str:
 def test_two_names_make_one_job_with_a_command_that_parses(
     here: dict[str, Any], started: list[list[str]]
 ) -> None:
+    app = open_page(task="Compare two", a=here["repeat"])
+    assert app.selectbox(key="b").value != here["repeat"]  # something that can be compared
     app = open_page(task="Compare two", a=here["model"], b=here["repeat"])
     assert not app.exception
     assert here["repeat"] in app.selectbox(key="b").options
@@ -146,6 +148,8 @@ def test_a_comparison_shows_the_difference_its_interval_and_the_failed_seed(
     assert shown[f"B: {here['repeat']}"].count("±") == 1
     assert "±" not in shown[f"A: {here['model']}"]
     point = charts.difference(found).data[-1]
+    assert point.x[0] == found["difference"]
+    assert all(isinstance(one, (int, float)) for one in point.y)  # on the axis that is drawn
     assert point.x[0] + point.error_x["array"][0] == pytest.approx(found["high"])
     assert point.x[0] - point.error_x["arrayminus"][0] == pytest.approx(found["low"])
     app = open_page(task="Compare two")

@@ -136,7 +136,10 @@ def test_scores_have_mean_and_deviation_and_say_what_is_noise() -> None:
     assert list(table["Seed"]) == [0, 1, 2]
     assert list(table["Dice"]) == pytest.approx([0.7, 0.8, 0.9])
     option = json.loads(app.get("echarts_chart")[0].proto.spec)
-    assert option["legend"]["data"] == ["mean of 3 seeds", "lowest to highest seed"]
+    assert [one if isinstance(one, str) else one["name"] for one in option["legend"]["data"]] == [
+        "mean of 3 seeds",
+        "lowest to highest seed",
+    ]
 
 
 def test_five_seeds_are_not_called_rough_and_one_tells_nothing() -> None:
@@ -213,6 +216,7 @@ def test_a_broken_seed_is_told_and_the_page_stays() -> None:
     (repeat.runs[0].path / "config.json").write_text("{")
     app = open_train(repeat=repeat.name)
     assert "seed unknown failed: config.json cannot be used" in app.error[0].value
+    assert list(open_train().dataframe[0].value["Name"]) == [repeat.name]
     assert not app.exception
 
 

@@ -190,6 +190,22 @@ def test_a_broken_run_is_skipped_and_the_others_start(monkeypatch: pytest.Monkey
     )
 
 
+def test_a_seed_that_cannot_start_does_not_keep_the_others_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[int | None] = []
+
+    def start(run: runs.Run, *, resume: bool) -> None:
+        if repeats.seed(run) == 5:
+            raise ValueError("run 5 has finished meanwhile")
+        started.append(repeats.seed(run))
+
+    monkeypatch.setattr(runs, "start", start)
+    with pytest.raises(ValueError, match="finished meanwhile"):
+        repeats.create(CONFIG, 3).start()
+    assert started == [6, 7]
+
+
 def test_a_run_of_an_earlier_version_belongs_to_no_repeat() -> None:
     run = runs.create(CONFIG)
     assert '"repeat": ""' in (run.path / "status.json").read_text()
