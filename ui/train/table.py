@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shared import overview, states, words
+from ui.shared import overview, page, states, words
 from ui.train import curves, state
 from unet_core.runs import repeats, runs
 from unet_core.runs.overview import Seen
@@ -51,6 +51,13 @@ class Entry:
     def statuses(self) -> list[Status]:
         """The states of its runs, in the same order."""
         return [one.status for one in self.seen]
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether its scores can be compared: a run has weights, a repeat a finished seed."""
+        if self.repeat:
+            return any(status.state == "finished" for status in self.statuses)
+        return self.seen[0].has_weights
 
 
 def group(seen: list[Seen]) -> list[Entry]:
@@ -105,7 +112,12 @@ def _show_table(was_alive: bool) -> None:
         placeholder="–",
         column_config=_columns(ids),
     )
-    chosen = [run for index in event["selection"]["rows"] for run in shown[index].runs]
+    ticked = [shown[index] for index in event["selection"]["rows"]]
+    chosen = [run for one in ticked for run in one.runs]
+    if len(ticked) == 2 and all(one.has_scores for one in ticked):
+        query = {"task": "Compare two", "a": ticked[0].name, "b": ticked[1].name}
+        label = "Is the one better than the other, or is it chance?"
+        page.link("evaluate", label=label, icon=":material/balance:", query=query)
     if len(chosen) < 2:
         st.caption("Tick two or more runs to compare them.")
     else:

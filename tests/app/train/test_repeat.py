@@ -183,6 +183,27 @@ def test_the_table_has_one_row_for_a_repeat_that_opens_it() -> None:
     assert [one.repeat for one in entries if one.name == single.id] == [""]
 
 
+def test_two_ticked_rows_lead_to_the_comparison_of_their_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    single, repeat = runs.create(QUICK, preset="quick"), make_repeat("finished", "failed")
+    (single.path / "best.safetensors").write_bytes(b"weights")
+    bare = runs.create(QUICK, preset="quick")
+    entries = {one.name: one for one in run_table.group(overview.look())}
+    assert entries[single.id].has_scores
+    assert entries[repeat.name].has_scores
+    assert not entries[bare.id].has_scores
+
+    def ticked(*args: object, **about: object) -> dict[str, object]:
+        order = [one.name for one in run_table.group(overview.look())]
+        return {"selection": {"rows": [order.index(single.id), order.index(repeat.name)]}}
+
+    monkeypatch.setattr(run_table.st, "dataframe", ticked)
+    (link,) = [one for one in open_train().get("page_link") if "chance" in one.proto.label]
+    for name in (single.id, repeat.name):
+        assert name in link.proto.query_string
+
+
 def test_a_seed_leads_to_its_repeat_and_back() -> None:
     repeat = make_repeat("finished", "finished")
     app = open_train(run=repeat.runs[1].id)

@@ -91,6 +91,9 @@ def test_classes_are_scored_by_their_pixels() -> None:
         table += metrics.confusion(sample.labels_HW, prob.argmax(0), 3)
     assert found["pixels"]["mean_iou"] == pytest.approx(metrics.iou_per_class(table).mean())
     assert found["pixels"]["accuracy"] == pytest.approx(metrics.pixel_accuracy(table))
+    np.testing.assert_array_equal(
+        sum(np.array(row["confusion"]) for row in found["per_image"]), table
+    )
 
 
 @pytest.mark.parametrize(
