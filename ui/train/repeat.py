@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shared import glossary, page, states, words
+from ui.shared import page, states, words
 from ui.shared.charts import BLUE, ORANGE
 from ui.train import curves, state, view
 from unet_core.runs import repeats
@@ -15,18 +15,17 @@ from unet_core.scoring import spread
 from unet_core.scoring.spread import Spread
 
 TICK_SECONDS = 2.0
-MEASURES = {
-    "Validation Dice": ("val_dice", ORANGE),
-    "Validation loss": ("val_loss", ORANGE),
-    "Training loss": ("train_loss", BLUE),
-}
+# The column of a curve that a choice stands for, and its colour.
+MEASURES = {f"Validation {name}": (one.column, ORANGE) for name, one in view.SCORES.items()}
+MEASURES |= {"Validation loss": ("val_loss", ORANGE), "Training loss": ("train_loss", BLUE)}
 NOISE = (
     "The difference of two runs deviates √2 times as much as one run; beyond two such deviations "
     "lies one of twenty pairs by chance alone. For two means of n seeds it is √n times less."
 )
 SAME = (
-    "The seed decides the first weights, the order of the images, where crops and patches are cut "
-    "and how they are augmented. The images for training, validation and test are the same for all."
+    "The seed decides the first weights (unless it starts from a model's), the order of the "
+    "images, where crops and patches are cut, and how they are augmented. The images for training, "
+    "validation and test are the same for all."
 )
 
 
@@ -122,9 +121,34 @@ def _show_live(repeat: Repeat, was_alive: bool) -> None:
     if any(status.is_alive for status in statuses) != was_alive:
         st.rerun()  # other buttons, and another timer or none
     _show_state(repeat, statuses)
-    _show_scores(repeat, statuses)
-    _show_curves(repeat, statuses)
-    _show_seeds(repeat, statuses)
+    frames = [pd.DataFrame(run.metrics().rows) for run in repeat.runs]
+    measure = _choose_measure(repeat, frames)
+    scores = [
+        state.best_row(frame, status.best_epoch).get(MEASURES[measure][0])
+        for frame, status in zip(frames, statuses, strict=True)
+    ]
+    _show_scores(measure, statuses, scores)
+    _show_curves(repeat, statuses, measure, frames)
+    _show_seeds(repeat, statuses, measure, scores)
+
+
+def _choose_measure(repeat: Repeat, frames: list[pd.DataFrame]) -> str:
+    """What is drawn and summed up: at first what chooses the best epoch."""
+    known = [
+        name
+        for name, (column, _) in MEASURES.items()
+        if column == "val_dice" or any(state.has_values(frame, column) for frame in frames)
+    ]
+    first = f"Validation {view.first_score(repeat.runs[0], frames[0])}"
+    chosen = st.segmented_control(
+        "Score",
+        known,
+        default=first,
+        required=True,
+        # What is known grows: with other options, another control.
+        key=f"measure-{repeat.name}-{first}-{len(known)}",
+    )
+    return str(chosen)
 
 
 def _show_state(repeat: Repeat, statuses: list[Status]) -> None:
@@ -143,26 +167,23 @@ def _show_state(repeat: Repeat, statuses: list[Status]) -> None:
         st.error(told, icon=states.ICONS["failed"])
 
 
-def _show_scores(repeat: Repeat, statuses: list[Status]) -> None:
+def _show_scores(measure: str, statuses: list[Status], scores: list[float | None]) -> None:
     """The scores of the seeds that have finished, and what of them is noise."""
-    ended = [
-        (run, status)
-        for run, status in zip(repeat.runs, statuses, strict=True)
-        if status.state == "finished"
-    ]
-    found = spread.spread(state.best_dice(run, status) for run, status in ended)
+    found = spread.spread(
+        score for score, status in zip(scores, statuses, strict=True) if status.state == "finished"
+    )
     if found is None:
         return
     st.metric(
-        f"Validation Dice, {words.many(found.n, 'finished seed')}",
-        score(found),
-        help=f"{glossary.DICE} Mean ± deviation over the seeds, each at its best epoch.",
+        f"{measure}, {words.many(found.n, 'finished seed')}",
+        score_text(found),
+        help="Mean ± deviation over the seeds, each at its best epoch.",
         width="content",
     )
     st.markdown(noise(found), help=NOISE)
 
 
-def score(found: Spread) -> str:
+def score_text(found: Spread) -> str:
     """Mean and deviation: `0.812 ± 0.004`."""
     deviation = "" if found.deviation is None else f" ± {found.deviation:.4f}"
     return f"{found.mean:.4f}{deviation}"
@@ -186,18 +207,16 @@ def noise(found: Spread) -> str:
     return text
 
 
-def _show_curves(repeat: Repeat, statuses: list[Status]) -> None:
-    measure = st.segmented_control(
-        "Curve", list(MEASURES), default="Validation Dice", required=True, key="repeat-measure"
-    )
-    column, color = MEASURES[str(measure)]
-    rows = [run.metrics().rows for run in repeat.runs]
+def _show_curves(
+    repeat: Repeat, statuses: list[Status], measure: str, frames: list[pd.DataFrame]
+) -> None:
+    column, color = MEASURES[measure]
     names = [f"seed {repeats.seed(run)}" for run in repeat.runs]
     option = curves.band(
-        spread.band(rows, column),
-        dict(zip(names, map(pd.DataFrame, rows), strict=True)),
+        spread.band([frame.to_dict("records") for frame in frames], column),
+        dict(zip(names, frames, strict=True)),
         column,
-        y=str(measure),
+        y=measure,
         color=color,
         epochs=max(status.epochs for status in statuses),
     )
@@ -208,7 +227,9 @@ def _show_curves(repeat: Repeat, statuses: list[Status]) -> None:
     )
 
 
-def _show_seeds(repeat: Repeat, statuses: list[Status]) -> None:
+def _show_seeds(
+    repeat: Repeat, statuses: list[Status], measure: str, scores: list[float | None]
+) -> None:
     ids = tuple(run.id for run in repeat.runs)
     config = st.column_config
     st.dataframe(
@@ -220,12 +241,12 @@ def _show_seeds(repeat: Repeat, statuses: list[Status]) -> None:
                     "Progress": round(100 * state.share(status)),
                     "Epochs": f"{status.epoch} / {status.epochs}",
                     "Best epoch": status.best_epoch,
-                    "Dice": state.best_dice(run, status),
+                    measure: score,
                     "Time": words.duration(status.seconds),
                     "Open": "Open",
                     "Name": run.id,
                 }
-                for run, status in zip(repeat.runs, statuses, strict=True)
+                for run, status, score in zip(repeat.runs, statuses, scores, strict=True)
             ]
         ),
         key="seeds",
@@ -234,7 +255,7 @@ def _show_seeds(repeat: Repeat, statuses: list[Status]) -> None:
         column_config={
             "State": states.column(),
             "Progress": config.ProgressColumn(max_value=100, format="%d %%"),
-            "Dice": config.NumberColumn(format="%.4f", help=view.BEST),
+            measure: config.NumberColumn(format="%.4f", help=view.BEST),
             "Open": config.ButtonColumn(
                 "", type="tertiary", width="small", key="open-seed", on_click=_open, args=(ids,)
             ),

@@ -241,7 +241,7 @@ def _sentence(status: Status, run: Run) -> str:
 
 def _show_numbers(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.DataFrame) -> None:
     best, last = state.best_row(metrics, status.best_epoch), state.last_row(steps)
-    name = _first_score(run, metrics)
+    name = first_score(run, metrics)
     score = SCORES[name]
     about = {
         f"Validation {name}": f"{score.explanation} {BEST}",
@@ -265,7 +265,7 @@ def _known_scores(metrics: pd.DataFrame) -> list[str]:
     return known or ["Dice"]
 
 
-def _first_score(run: Run, metrics: pd.DataFrame) -> str:
+def first_score(run: Run, metrics: pd.DataFrame) -> str:
     """What chooses the best epoch, or else what the target is judged by, where it is known."""
     known = _known_scores(metrics)
     if run.fault:
@@ -301,7 +301,7 @@ def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.Data
     with left:
         _draw(drawn, "loss-chart")
     with right:
-        known, first = _known_scores(metrics), _first_score(run, metrics)
+        known, first = _known_scores(metrics), first_score(run, metrics)
         name = first
         if len(known) > 1:
             chosen = st.segmented_control(

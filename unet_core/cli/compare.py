@@ -77,7 +77,7 @@ def compare(arguments: argparse.Namespace) -> int:
 def find(name: str) -> Named:
     """What a name stands for; ValueError with a sentence where it is nothing to compare."""
     from unet_core.network import checkpoint
-    from unet_core.runs import repeats
+    from unet_core.runs import repeats, runs
 
     if name.endswith(".json"):
         return Named(name=Path(name).stem, stored=_read(Path(name)))
@@ -90,6 +90,9 @@ def find(name: str) -> Named:
     if not finished:
         raise ValueError(f"repeat {name} has no finished seed to compare: {told.rstrip('.')}")
     note = "" if len(finished) == len(repeat.runs) else told
+    unequal = sorted(runs.differences(finished).keys() - {"seed"})
+    if unequal:
+        note = f"{note} Its seeds have different settings: {', '.join(unequal)}.".lstrip()
     return Named(name=name, models=tuple(run.id for run in finished), note=note)
 
 

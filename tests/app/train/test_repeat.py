@@ -134,7 +134,7 @@ def test_scores_have_mean_and_deviation_and_say_what_is_noise() -> None:
     assert "from 3 seeds the true deviation may well be 0.5 to 6 times as large" in text
     table = app.dataframe[0].value
     assert list(table["Seed"]) == [0, 1, 2]
-    assert list(table["Dice"]) == pytest.approx([0.7, 0.8, 0.9])
+    assert list(table["Validation Dice"]) == pytest.approx([0.7, 0.8, 0.9])
     option = json.loads(app.get("echarts_chart")[0].proto.spec)
     assert [one if isinstance(one, str) else one["name"] for one in option["legend"]["data"]] == [
         "mean of 3 seeds",
@@ -142,12 +142,29 @@ def test_scores_have_mean_and_deviation_and_say_what_is_noise() -> None:
     ]
 
 
+def test_what_chooses_the_best_epoch_is_summed_up_first_and_others_on_a_click() -> None:
+    repeat = make_repeat("finished", "finished")
+    for seed, run in enumerate(repeat.runs):
+        config = run.config.replace(watch="val_ap").to_dict()
+        (run.path / "config.json").write_text(json.dumps(config))
+        row = {"epoch": 1, "val_dice": 0.9, "val_ap": 0.5 + 0.1 * seed, "val_loss": 0.25}
+        (run.path / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    app = open_train(repeat=repeat.name)
+    assert (app.metric[0].label, app.metric[0].value) == (
+        "Validation AP, 2 finished seeds", "0.5500 ± 0.0707",
+    )  # fmt: skip
+    control = app.get("button_group")[0]
+    assert "Validation Mean IoU" not in control.options
+    control.set_value("Validation loss").run()
+    assert app.metric[0].value == "0.2500 ± 0.0000"
+
+
 def test_five_seeds_are_not_called_rough_and_one_tells_nothing() -> None:
     five = spread.Spread(n=5, mean=0.8, deviation=0.01)
     assert "rough" not in repeat_view.noise(five)
     one = spread.Spread(n=1, mean=0.8, deviation=None)
     assert repeat_view.noise(one).startswith("One seed tells nothing about chance")
-    assert repeat_view.score(one) == "0.8000"
+    assert repeat_view.score_text(one) == "0.8000"
 
 
 def test_a_failed_seed_is_one_sentence_the_others_count_and_resume_starts_it(

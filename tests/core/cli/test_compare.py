@@ -14,7 +14,7 @@ import pytest
 
 from unet_core.base import folders
 from unet_core.base.config import TrainConfig
-from unet_core.cli import main, train
+from unet_core.cli import compare, main, train
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.runs import repeats, runs
@@ -66,6 +66,9 @@ def test_a_repeat_trains_every_seed_and_is_compared_with_a_model(
     assert "B - A" in text
     assert "95 % interval" in text
     _stored_evaluations_give_the_same(cutter, name, found, capsys, tmp_path)
+    longer = repeat.runs[1].config.replace(epochs=2)
+    (repeat.runs[1].path / "config.json").write_text(json.dumps(longer.to_dict()))
+    assert compare.find(name).note == "Its seeds have different settings: epochs."
 
 
 def _stored_evaluations_give_the_same(
