@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
@@ -109,11 +110,11 @@ def match_many(
     Arguments and errors as in `match`.
     """
     for iou in ious:
-        _check_iou(iou)
-    overlap = _overlap(true_HW, pred_HW)
+        check_iou(iou)
+    overlap = overlaps(true_HW, pred_HW)
     counts = []
     for iou in ious:
-        chosen = _assign(overlap, iou)
+        chosen = assign(overlap, iou)
         tp = len(chosen)
         fp, fn = len(overlap.pred_ids) - tp, len(overlap.true_ids) - tp
         counts.append(Counts(tp, fp, fn, float(overlap.iou[chosen].sum())))
@@ -127,9 +128,9 @@ def pairs(
 
     Arguments and errors as in `match`; both arrays have TP entries.
     """
-    _check_iou(iou)
-    overlap = _overlap(true_HW, pred_HW)
-    chosen = _assign(overlap, iou)
+    check_iou(iou)
+    overlap = overlaps(true_HW, pred_HW)
+    chosen = assign(overlap, iou)
     chosen = chosen[np.argsort(overlap.row[chosen])]
     return overlap.true_ids[overlap.row[chosen]], overlap.pred_ids[overlap.column[chosen]]
 
@@ -140,24 +141,32 @@ def iou_matrix(true_HW: np.ndarray, pred_HW: np.ndarray) -> np.ndarray:
     Rows and columns in the order of rising labels, without rows for labels that do not occur.
     Arguments and errors as in `match`.
     """
-    overlap = _overlap(true_HW, pred_HW)
+    overlap = overlaps(true_HW, pred_HW)
     iou_TP = np.zeros((len(overlap.true_ids), len(overlap.pred_ids)))
     iou_TP[overlap.row, overlap.column] = overlap.iou
     return iou_TP
 
 
 @dataclass(frozen=True)
-class _Overlap:
-    """The pairs of objects that share a pixel: entry k is (row[k], column[k]) with iou[k]."""
+class Overlaps:
+    """The pairs of objects that share a pixel: entry k is (row[k], column[k]) with iou[k].
+
+    Rows and columns count the labels that occur, in rising order, as in `true_ids` and `pred_ids`;
+    areas and `shared` are in pixels.
+    """
 
     true_ids: np.ndarray
     pred_ids: np.ndarray
+    true_areas: np.ndarray
+    pred_areas: np.ndarray
     row: np.ndarray
     column: np.ndarray
+    shared: np.ndarray
     iou: np.ndarray
 
 
-def _overlap(true_HW: np.ndarray, pred_HW: np.ndarray) -> _Overlap:
+def overlaps(true_HW: np.ndarray, pred_HW: np.ndarray) -> Overlaps:
+    """The overlap table of two label images. Arguments and errors as in `match`."""
     true_HW, pred_HW = check_labels(true_HW, "true_HW"), check_labels(pred_HW, "pred_HW")
     if true_HW.shape != pred_HW.shape:
         raise ValueError(
@@ -183,11 +192,14 @@ def _overlap(true_HW: np.ndarray, pred_HW: np.ndarray) -> _Overlap:
     iou = shared / (true_areas[row] + pred_areas[column] - shared)
     true_kept = (true_areas > 0) & (true_ids > 0)
     pred_kept = (pred_areas > 0) & (pred_ids > 0)
-    return _Overlap(
+    return Overlaps(
         true_ids[true_kept],
         pred_ids[pred_kept],
+        true_areas[true_kept],
+        pred_areas[pred_kept],
         (np.cumsum(true_kept) - 1)[row],
         (np.cumsum(pred_kept) - 1)[column],
+        shared,
         iou,
     )
 
@@ -203,12 +215,27 @@ def _small(labels_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ids, places_N
 
 
-def _check_iou(iou: float) -> None:
+def boxes(labels_HW: np.ndarray) -> dict[int, tuple[slice, slice]]:
+    """The rows and columns that each object takes, by its label. Labels may be large."""
+    labels_HW = np.asarray(labels_HW)
+    places_HW = labels_HW
+    largest = int(labels_HW.max(initial=0))
+    if largest <= labels_HW.size:
+        ids = np.arange(1, largest + 1)
+    else:  # find_objects makes a list that is as long as the largest label
+        ids = np.unique(labels_HW[labels_HW > 0])
+        places_HW = np.where(labels_HW > 0, np.searchsorted(ids, labels_HW) + 1, 0)
+    found = zip(ids.tolist(), ndimage.find_objects(places_HW), strict=True)
+    return {label: box for label, box in found if box is not None}
+
+
+def check_iou(iou: float) -> None:
+    """Raise ValueError unless it is an IoU threshold that objects can be matched at."""
     if not 0 < iou <= 1:
         raise ValueError(f"iou must be in (0, 1], got {iou}")
 
 
-def _assign(overlap: _Overlap, threshold: float) -> np.ndarray:
+def assign(overlap: Overlaps, threshold: float) -> np.ndarray:
     """The entries of the overlap table that the optimal assignment pairs at this threshold."""
     near = np.flatnonzero(overlap.iou >= threshold)
     if threshold >= 0.5:
@@ -219,8 +246,8 @@ def _assign(overlap: _Overlap, threshold: float) -> np.ndarray:
     return _assign_below_half(overlap, threshold)
 
 
-def _assign_below_half(overlap: _Overlap, threshold: float) -> np.ndarray:
-    """As `_assign`, where an object may have several partners above the threshold."""
+def _assign_below_half(overlap: Overlaps, threshold: float) -> np.ndarray:
+    """As `assign`, where an object may have several partners above the threshold."""
     n_rows, n_columns = len(overlap.true_ids), len(overlap.pred_ids)
     good = overlap.iou >= threshold
     # One more good pair always weighs more than all IoU together, for none of those is above 1.
