@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.base.records import replacing
 from unet_core.cli.output import progress, show
 from unet_core.cli.parser import (
     Parser,
@@ -71,6 +72,9 @@ def _fill(parser: Parser) -> None:
         action="store_true",
         help="also score rules without a network, an untrained one, and perfect ones",
     )
+    parser.add_argument(
+        "--errors", metavar="FILE.csv", help="also write a row for every error into this file"
+    )
 
 
 def _add_score(found: Any) -> None:
@@ -101,6 +105,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
     tuned = config.segmentation
     settings = (printed or tuned).with_text(given_options(arguments, tuned.to_dict()))
+    _check_errors_file(arguments.errors, arguments.data)
+    labels: dict[str, Any] = {}
     view, tell = read_view(arguments), progress(arguments)
     trained = checkpoint.load(arguments.model, device=arguments.device)
     document = evaluation.evaluate(
@@ -113,6 +119,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
         n_patches=arguments.patches,
         middle=arguments.middle,
         on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
+        on_labels=labels.__setitem__ if arguments.job else None,
     )
     tell("")
     document = {"model": arguments.model, **document}
@@ -131,6 +138,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
             on_progress=tell,
         )
         tell("")
+    if document["pooled"]:
+        from unet_core.scoring import one_pixel
+
+        document["one_pixel"] = one_pixel.measure(
+            arguments.data,
+            arguments.split,
+            scheme=document["scheme"],
+            on_progress=lambda done, total: tell(
+                f"one-pixel test, step {done} of {total}", done, total
+            ),
+        )
+        tell("")
     where = f"tuned on {document['tuned_on'] or 'nothing: they are the defaults'}"
     if settings != tuned:
         where = "as printed" if settings == printed else "given by hand"
@@ -138,6 +157,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if document["scheme"] == "leaky":
         lines.append(catalogue.LEAK)
     lines += [*_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)]
+    lines += [*_error_lines(document), *_shape_lines(document), *_one_pixel_lines(document)]
+    if arguments.errors:
+        _write_errors(Path(arguments.errors), document)
+    if arguments.job:
+        from unet_core.runs import worker
+
+        worker.write_labels(Path(arguments.job), labels)
     show(arguments, document, lines + _protocol_lines(document))
     return 0
 
@@ -234,4 +260,75 @@ def _ladder_lines(document: dict[str, Any]) -> list[str]:
         widths = (11, 8, 14, 8)
         texts = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         lines.append(f"  {rung['name']:32}" + "".join(texts))
+    return lines
+
+
+def _check_errors_file(name: str | None, data: str) -> None:
+    """Refuse, before any work, a file for errors that will not be or cannot be written."""
+    from unet_core.data import datasets
+
+    if name is None:
+        return
+    if datasets.info(data).labels != "instances":
+        raise ValueError(f"--errors is about objects, but {data} has classes: leave it out")
+    if not Path(name).parent.is_dir():
+        raise ValueError(f"--errors must name a file in a folder that exists, got {name}")
+
+
+def _write_errors(path: Path, document: dict[str, Any]) -> None:
+    from unet_core.scoring import errors
+
+    with replacing(path) as draft:
+        errors.table(document["errors"]["rows"]).to_csv(draft, index=False)
+
+
+def _error_lines(document: dict[str, Any]) -> list[str]:
+    """How many errors of each kind, and what mending them is worth."""
+    found = document.get("errors")
+    if not found:
+        return []
+    lines = [f"errors at IoU {found['iou']:.2f}{'number':>12}{'missed':>8}{'false':>8}"
+             "   pooled F1 without them"]  # fmt: skip
+    for row in found["kinds"]:
+        f1 = "-" if row["f1_if_mended"] is None else f"{row['f1_if_mended']:.4f}"
+        counts = f"{row['errors']:>8}{row['n_missed']:>8}{row['n_false']:>8}"
+        lines.append(f"  {row['kind']:22}{counts}   {f1}")
+    if found["left_out"]:
+        lines.append(
+            f"  of these, the {len(found['rows'])} that cost most are listed in files, the other "
+            f"{found['left_out']} are only counted"
+        )
+    return lines
+
+
+def _shape_lines(document: dict[str, Any]) -> list[str]:
+    """How well the outlines of hits fit."""
+    found = document.get("shape")
+    return [f"outlines of {_describe_shape(found)}"] if found else []
+
+
+def _describe_shape(found: dict[str, Any]) -> str:
+    if not found["n_hits"]:
+        return "hits: there is none"
+    um = found["hausdorff_95_um"]
+    return (
+        f"{found['n_hits']} hits: boundary F1 {found['boundary_f1']:.4f} "
+        f"(within {found['tolerance_px']:g} px), Hausdorff 95 % {found['hausdorff_95_px']:.2f} px"
+        + ("" if um is None else f" ({um:.4f} µm)")
+        + f", area {100 * found['area_error']:+.1f} % (size of the error "
+        f"{100 * found['area_error_size']:.1f} %)"
+    )
+
+
+def _one_pixel_lines(document: dict[str, Any]) -> list[str]:
+    """What the truth itself scores with other outlines."""
+    lines = []
+    for row in document.get("one_pixel", []):
+        scores = (row["pooled"][0]["f1"], row["pooled"][5]["f1"], row["pixels"]["dice"])
+        texts = ("-" if score is None else f"{score:.4f}" for score in scores)
+        lines.append(
+            f"the truth {row['change']} by 1 px: pooled F1 "
+            + "{} at IoU 0.50, {} at 0.75, Dice {}".format(*texts)
+            + f"; {_describe_shape(row['shape'])}"
+        )
     return lines

@@ -1,8 +1,9 @@
 """Commands that work in the background: a job is a directory, as a run is.
 
 `job.json` says what is to be done, `progress.json` how far it is and how it ended, `result.json`
-what came out; `log.txt` holds the complaints. The process holds the job's lock for as long as it
-lives, so "running" without a held lock means "lost". No server is needed to read or to stop one.
+what came out, and of an evaluation `labels.npz` the objects; `log.txt` holds the complaints. The
+process holds the job's lock for as long as it lives, so "running" without a held lock means "lost".
+No server is needed to read or to stop one.
 """
 
 import contextlib
@@ -14,11 +15,13 @@ import shlex
 import shutil
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from unet_core.base import folders, records
@@ -158,6 +161,18 @@ class Job:
         if not found:
             raise ValueError(f"job {self.id} has no result: it is {self.status().state}")
         return found
+
+    def labels(self, name: str) -> np.ndarray:
+        """The objects [H, W] that were found in an image of an evaluation.
+
+        Raises ValueError where there are none: it was made before they were kept, or the image is
+        none of its images.
+        """
+        try:
+            with (self.path / "labels.npz").open("rb") as file, np.load(file) as stored:
+                return stored[f"labels-{name}"].astype(np.int32)
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            raise ValueError(f"job {self.id} keeps no objects of the image {name!r}") from None
 
     def log(self) -> str:
         """The end of what its process complained about."""

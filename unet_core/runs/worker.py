@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from unet_core.base import device, faults, records
@@ -130,3 +131,14 @@ class Teller:
 def write_result(path: Path, document: dict[str, Any]) -> None:
     """Store what the command has found."""
     records.write_json(path / "result.json", document)
+
+
+def write_labels(path: Path, labels: dict[str, np.ndarray]) -> None:
+    """Store the objects that were found in each image, by the image's name (`Job.labels`)."""
+    small: dict[str, Any] = {f"labels-{name}": _small(one) for name, one in labels.items()}
+    with records.replacing(path / "labels.npz") as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **small)
+
+
+def _small(labels_HW: np.ndarray) -> np.ndarray:
+    return labels_HW.astype(np.min_scalar_type(labels_HW.max(initial=0)))

@@ -3,7 +3,7 @@
 Axes: C channels, H rows, W columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,14 @@ from unet_core.data import datasets, patches
 from unet_core.data.pairs import Pair
 from unet_core.imaging import images, instances, matching, metrics, targets
 from unet_core.network.checkpoint import Trained
-from unet_core.scoring import connectomics, pixel_scores, predictions, recall_groups
+from unet_core.scoring import (
+    connectomics,
+    errors,
+    outlines,
+    pixel_scores,
+    predictions,
+    recall_groups,
+)
 from unet_core.scoring.predictions import WHOLE, Answer, Progress, View
 
 SCORES = ("precision", "recall", "f1", "ap", "pq")
@@ -77,6 +84,7 @@ def evaluate(
     n_patches: int = 0,
     middle: int = 0,
     on_progress: Progress | None = None,
+    on_labels: Callable[[str, np.ndarray], None] | None = None,
 ) -> dict[str, Any]:
     """The document of `score` for a model on a split, with what was measured and how.
 
@@ -84,7 +92,9 @@ def evaluate(
     tuned settings unless given; `view` is how the network looks at each image. `pixels` scores the
     foreground above .5 (classes: the most probable) and has a `curve` over other thresholds,
     `membranes` is there for neuron membranes, `by_size` and `by_touching` say which true objects
-    were found. An image's `confusion` counts the pixels of each true class (rows) by what they were
+    were found, `errors` what went wrong (`errors.Tally`) and `shape` how well the outlines of hits
+    fit (`outlines.Tally`), all at IoU 0.5. `on_labels` gets the name and the found objects of each
+    image. An image's `confusion` counts the pixels of each true class (rows) by what they were
     called. Sets of classes have no scores of objects; with `n_patches` their pixels are also scored
     on that many patches cut from each image, as the model was trained on. With `middle` the pixels
     are also scored in a square of that side in the middle of each image, as the mean of the images.
@@ -118,7 +128,7 @@ def evaluate(
         "tuned_on": config.tuned_on if chosen == config.segmentation else "given by hand",
     }
     if not has_classes:
-        return {**about, **_score_objects(answers, config, chosen, data, middle)}
+        return {**about, **_score_objects(answers, config, chosen, data, middle, on_labels)}
     document = {**about, **_score_classes(answers, config, middle)}
     if n_patches:
         found = _score_patches(trained, data, split, names, n_patches)
@@ -191,12 +201,18 @@ def _score_patches(
 
 
 def _score_objects(
-    answers: Iterable[Answer], config: ModelConfig, chosen: Segmentation, data: str, side: int
+    answers: Iterable[Answer],
+    config: ModelConfig,
+    chosen: Segmentation,
+    data: str,
+    side: int,
+    on_labels: Callable[[str, np.ndarray], None] | None,
 ) -> dict[str, Any]:
     train, about = config.train, datasets.info(data)
     tally, curve = pixel_scores.Tally(about.classes), pixel_scores.Curve()
     middle = pixel_scores.Middle(side, about.classes)
     three, groups = pixel_scores.Tally(config.outputs), recall_groups.Groups()
+    wrong, shape = errors.Tally(), outlines.Tally(pixel_size_um=about.pixel_size_um)
     sections: list[tuple[np.ndarray, np.ndarray]] = []
     rows: list[dict[str, float | None]] = []
 
@@ -218,6 +234,10 @@ def _score_objects(
             read = predictions.decode(one, config, chosen.reading)
             labels_HW = instances.segment(read.foreground_HW, read.boundary_HW, chosen)
             rows[-1] |= {**groups.add(one.true_HW, labels_HW), "is_cut": one.is_cut}
+            wrong.add(one.name, one.true_HW, labels_HW)
+            shape.add(one.true_HW, labels_HW)
+            if on_labels:
+                on_labels(one.name, labels_HW)
             yield Pair(one.name, one.true_HW, labels_HW)
 
     document = score(pairs())
@@ -228,6 +248,7 @@ def _score_objects(
     document["pixels"]["curve"] = curve.rows()
     if side:
         document["pixels"]["middle"] = middle.document()
+    document |= {"errors": wrong.document(), "shape": shape.document()}
     if three.tables:
         accuracy = three.document()
         document["pixels"]["three_class_accuracy"] = accuracy["accuracy"]

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from filelock import FileLock
@@ -267,6 +269,37 @@ def test_a_finished_run_gets_more_epochs_and_another_starts_from_its_weights(
     origin = f"run, sha256 {hashlib.sha256(weights).hexdigest()}"
     assert runs.Run(more).status().note == f"Started from the weights of {origin}."
     assert checkpoint.read_config(more).started_from == origin
+
+
+def test_evaluate_tells_the_errors_and_writes_them_into_a_file(
+    tiny_data: Path, save_cutter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--model", save_cutter("dsb2018"), "--data", "dsb2018", "--split", "test"]
+    path = tmp_path / "errors.csv"
+    call = Call(capsys, *words, "--errors", path, "--json")
+    assert call.code == 0
+    rows = call.document["errors"]["rows"]
+    assert rows
+    read = pd.read_csv(path, dtype={"image": str, "true_labels": str, "pred_labels": str})
+    assert read["kind"].tolist() == [row["kind"] for row in rows]
+    assert read[["bbox-0", "bbox-1", "bbox-2", "bbox-3"]].to_numpy().tolist() == [
+        row["box"] for row in rows
+    ]
+    grown, shrunk = call.document["one_pixel"]
+    said = Call(capsys, *words).out
+    for row in call.document["errors"]["kinds"]:
+        f1 = "-" if row["f1_if_mended"] is None else f"{row['f1_if_mended']:.4f}"
+        assert re.search(rf"{row['kind']} +{row['errors']} .* {f1}", said)
+    assert f"boundary F1 {call.document['shape']['boundary_f1']:.4f} (within 1 px)" in said
+    assert f"the truth grown by 1 px: pooled F1 {grown['pooled'][0]['f1']:.4f}" in said
+    assert f"Dice {shrunk['pixels']['dice']:.4f}" in said
+    nowhere = tmp_path / "none" / "errors.csv"
+    assert Call(capsys, *words, "--errors", nowhere).is_refused("a folder that exists")
+
+
+def test_errors_of_classes_are_refused(save_cutter, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--model", save_cutter(), "--data", "synthetic-shapes", "--split", "test"]
+    assert Call(capsys, *words, "--errors", "a.csv").is_refused("has classes: leave it out")
 
 
 def test_training_tells_a_line_per_epoch_into_a_given_folder(

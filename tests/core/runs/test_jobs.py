@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
@@ -372,8 +373,27 @@ def test_a_command_leaves_in_its_job_what_it_would_have_printed(
     job = jobs.start("evaluate", words)
     lost = jobs.start("evaluate", [*words[:-1], "tests"])
     wait_for(lambda: not job.status().is_alive and not lost.status().is_alive)
-    assert (job.status().state, job.status().done, job.status().total) == ("finished", 2, 2)
+    # Its last work are two images, grown and shrunk by a pixel.
+    assert (job.status().state, job.status().done, job.status().total) == ("finished", 4, 4)
     assert main.main([*words, "--json"]) == 0
     assert job.result() == json.loads(capsys.readouterr().out)
+    assert [job.labels(name).shape for name in ("0", "1")] == [(48, 48)] * 2
     assert lost.status().state == "failed"
     assert "tests" in lost.status().reason
+
+
+def test_the_objects_of_an_evaluation_come_back_by_the_name_of_their_image(
+    launched: list[list[str]],
+) -> None:
+    job = jobs.start("evaluate", ["evaluate"])
+    labels = {"a": np.array([[0, 70_000]]), "file": np.zeros((2, 2), np.int32)}
+    worker.write_labels(job.path, labels)
+    for name, labels_HW in labels.items():
+        np.testing.assert_array_equal(job.labels(name), labels_HW)
+    with pytest.raises(ValueError, match="keeps no objects of the image 'b'"):
+        job.labels("b")
+    (job.path / "labels.npz").write_bytes(b"PK broken")
+    with pytest.raises(ValueError, match="keeps no objects"):
+        job.labels("a")
+    with pytest.raises(ValueError, match="keeps no objects"):
+        jobs.start("evaluate", ["evaluate"], token="older").labels("a")

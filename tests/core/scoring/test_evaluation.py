@@ -1,13 +1,16 @@
+import json
+
 import numpy as np
 import pytest
 
 from unet_core.base.config import ModelConfig, TrainConfig
-from unet_core.data import datasets, patches
+from unet_core.data import datasets, patches, samples
 from unet_core.data.pairs import Pair
 from unet_core.imaging import images, metrics, targets
+from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained, build
 from unet_core.predict import inference
-from unet_core.scoring import evaluation
+from unet_core.scoring import errors, evaluation, outlines
 from unet_core.scoring.predictions import View
 
 
@@ -184,3 +187,25 @@ def test_patches_are_scored_as_the_training_sees_them() -> None:
     expected = metrics.iou_per_class(table).mean()
     assert found["pixels"]["patch_mean_iou"] == pytest.approx(expected)
     assert found["patches"] == 2
+
+
+def test_errors_and_outlines_are_those_of_the_labels_that_are_told(
+    save_cutter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "NUCLEI", (20, 3))
+    trained, labels = checkpoint.load(save_cutter(), device="cpu"), {}
+    found = evaluation.evaluate(
+        trained, "synthetic-nuclei", "test", on_labels=lambda name, one: labels.update({name: one})
+    )
+    wrong, shape = errors.Tally(), outlines.Tally()
+    for name in datasets.sample_names("synthetic-nuclei", "test"):
+        truth_HW = datasets.load("synthetic-nuclei", "test", name).truth_HW
+        wrong.add(name, truth_HW, labels[name])
+        shape.add(truth_HW, labels[name])
+    assert found["errors"] == wrong.document()
+    assert found["shape"] == shape.document()
+    pooled = found["pooled"][0]
+    assert pooled["fn"] + pooled["fp"] > 0
+    assert sum(row["n_missed"] for row in found["errors"]["kinds"]) == pooled["fn"]
+    assert sum(row["n_false"] for row in found["errors"]["rows"]) == pooled["fp"]
+    assert json.loads(json.dumps(found["errors"], allow_nan=False)) == found["errors"]
