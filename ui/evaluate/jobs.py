@@ -150,6 +150,8 @@ def _count_pages(found: list[Job]) -> int:
 
 @page.guard()
 def _show_table(kind: str, was_alive: bool, headline: Callable[[dict[str, Any]], str]) -> None:
+    if "job" in st.query_params:  # one was opened: a fragment's button runs the fragment alone
+        st.rerun()
     every, key = jobs.list_jobs(kind), f"page-{kind}"
     if (n_pages := _count_pages(every)) > 1:
         if st.session_state.get(key, 1) > n_pages:
