@@ -58,12 +58,12 @@ def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) 
     facts = {key: label for key, label in FACTS.items() if key in table}
     columns = {"name": "Image"} | known | facts
     shown = table[list(columns)].rename(columns=columns)
-    numbers = _numbers(document)
-    titles = [words.sample_title(name, numbers.get(name, 0)) for name in table["name"]]
-    if numbers and titles != list(table["name"]):  # bare hashes
+    places = numbers(document)
+    titles = [words.sample_title(name, places.get(name, 0)) for name in table["name"]]
+    if places and titles != list(table["name"]):  # bare hashes
         shown["Image"], shown["Name"] = titles, table["name"]
-    can_open = _can_open(document)
-    if can_open:
+    is_known = can_open(document)
+    if is_known:
         shown.insert(0, "Open", "Open")
     order = tuple(table["name"])
     st.dataframe(
@@ -90,11 +90,11 @@ def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) 
             ),
         },
     )
-    if can_open and (name := st.session_state.pop(GO, None)):
+    if is_known and (name := st.session_state.pop(GO, None)):
         st.switch_page(page.named("segment"), query_params=query(document, name))
 
 
-def _numbers(document: Document) -> dict[str, int]:
+def numbers(document: Document) -> dict[str, int]:
     """The place of each image in its split, from 1; empty where the set is not here."""
     try:
         names = datasets.sample_names(
@@ -109,7 +109,8 @@ def _remember_row(order: tuple[str, ...]) -> None:
     st.session_state[GO] = order[st.session_state[OPEN]["row"]]
 
 
-def _can_open(document: Document) -> bool:
+def can_open(document: Document) -> bool:
+    """Whether its images can be opened in Segment: the model and the set are here."""
     try:
         cache.model_config(document["model"])
     except ValueError:
@@ -126,8 +127,10 @@ def query(document: Document, sample: str) -> dict[str, str]:
     asked = {"input": "Sample", "set": data, "split": split, "sample": sample}
     asked |= {"model": document["model"]}
     asked |= {name: _as_text(value) for name, value in settings.items()}
-    asked |= {name: str(document[name]) for name in ("rotations", "window") if document.get(name)}
-    return asked | ({"flips": "true"} if document.get("flips") else {})
+    # All of its treatment is named, so that nothing stays from an earlier visit.
+    asked |= {"invert": "false", "size": "as it is", "window": str(document.get("window") or "no")}
+    asked |= {"flips": _as_text(bool(document.get("flips")))}
+    return asked | {"rotations": str(document.get("rotations") or 0)}
 
 
 def _as_text(value: Any) -> str:

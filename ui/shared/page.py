@@ -86,6 +86,7 @@ def setup(title: str, explanation: str) -> None:
         # Without app.py Streamlit would show the bare file names as its menu, until a restart.
         navigate()
         st.rerun()
+    _obey_link(title)
     html.style_page()
     device.share_cores()
     with st.container(
@@ -96,6 +97,18 @@ def setup(title: str, explanation: str) -> None:
             show_device()
     with st.expander("What is on this page?", icon=":material/help:", type="compact"):
         st.markdown(explanation)
+
+
+def _obey_link(title: str) -> None:
+    """Forget, on the way to another page, what was chosen there before and the link asks for.
+
+    Streamlit keeps the values of bound widgets when their page is left, and a kept value wins over
+    an address that asks for the widget's default.
+    """
+    if st.session_state.get("_page") != title:
+        st.session_state["_page"] = title
+        for key in st.query_params:
+            st.session_state.pop(key, None)
 
 
 @contextmanager

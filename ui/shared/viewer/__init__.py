@@ -69,10 +69,12 @@ def show(
     readings: Sequence[Reading] = (),
     pixel_size_um: float | None = None,
     columns: int = 3,
+    focus: Sequence[int] | None = None,
 ) -> None:
-    """Draw the panels. The zoom stays for as long as `key` and `revision` are the same.
+    """Draw the panels. The zoom stays for as long as `key`, `revision` and `focus` are the same.
 
-    `shape` is the picture's own, whatever coarser size the PNGs have.
+    `focus` is a box to zoom to: first row, first column, last row + 1, last column + 1. `shape` is
+    the picture's own, whatever coarser size the PNGs have.
     """
     about = None
     if objects is not None:
@@ -89,6 +91,7 @@ def show(
             "revision": revision,
             "height": shape[0],
             "width": shape[1],
+            "focus": focus,
             "columns": min(columns, len(panels)),
             "panels": [
                 {

@@ -1,5 +1,5 @@
 // Pictures that zoom together and name the object under the pointer.
-// Data come whole on each run of the page; the zoom stays while `revision` is the same.
+// Data come whole on each run of the page; the zoom stays while `revision` and `focus` are the same.
 
 const STEP = 1.25; // zoom of one notch of the wheel, or one press of a key
 const MOST = 60;
@@ -15,7 +15,9 @@ export default function ({ key, data, parentElement }) {
   const state = states.get(key);
   if (!heard.has(root)) listen(root, state);
   heard.add(root);
-  if (state.data?.revision !== data.revision) Object.assign(state, { zoom: 1, x: 0, y: 0 });
+  const isNew = state.data?.revision !== data.revision;
+  if (isNew) Object.assign(state, { zoom: 1, x: 0, y: 0 });
+  if (data.focus && (isNew || String(state.data.focus) !== String(data.focus))) zoomTo(state, data);
   state.data = data;
   root.style.setProperty("--aspect", data.width / data.height);
   root.style.setProperty("--columns", data.columns);
@@ -101,6 +103,15 @@ function zoomAt(root, state, factor, x, y) {
   state.y = y - ((y - state.y) * zoom) / state.zoom;
   state.zoom = zoom;
   move(root, state);
+}
+
+// The box in the middle, taking half of the picture.
+function zoomTo(state, { focus, height, width }) {
+  const [top, left, bottom, right] = focus;
+  const share = Math.max((bottom - top) / height, (right - left) / width);
+  state.zoom = Math.min(MOST, Math.max(1, 1 / (2 * share)));
+  state.x = 0.5 - (state.zoom * (left + right)) / 2 / width;
+  state.y = 0.5 - (state.zoom * (top + bottom)) / 2 / height;
 }
 
 function placeIn(frame, event) {
