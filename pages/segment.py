@@ -27,7 +27,8 @@ one and watch what becomes of the picture and of the score.
 - A model of **classes** says for every pixel how likely each class is: the view *Classes* shows the
   most likely one. Objects are then the connected regions that are not background.
 - **F1** compares with the truth: a found object is a *hit* if it overlaps a true one well enough
-  (IoU), else a *false alarm*; a true object that nobody hit is a *miss*. An image that the model
+  (IoU), else a *false alarm*; a true object that nobody hit is a *miss*. *Errors* lists what went
+  wrong, and a press on one zooms to it. An image that the model
   was trained on tells you nothing about how good it is.
 
 The address of this page holds the sample, the model and all settings: copy it to show somebody

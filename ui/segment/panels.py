@@ -6,18 +6,20 @@ import streamlit as st
 from ui.segment import classes
 from ui.segment.look import Look, choose_look
 from ui.segment.result import Result
-from ui.shared import columns, html, pictures, viewer
+from ui.shared import cache, columns, errors, html, pictures, places, viewer
 from ui.shared.viewer import Panel
 from ui.shared.words import many
 from unet_core.imaging import instances, matching, overlay, targets
 from unet_core.imaging.measure import measure
+from unet_core.scoring import errors as scoring
 
 
 def show(result: Result, base: bytes, revision: str) -> None:
     """The chosen view of the result. `base` is the image as PNG, the same for all settings."""
     views = {"Objects": show_objects, "Probabilities": show_probabilities, "Steps": show_steps}
     if result.counts:
-        views = {"Objects": show_objects, "Hits and misses": show_verdicts, **views}
+        found = {"Hits and misses": show_verdicts, "Errors": show_errors}
+        views = {"Objects": show_objects, **found, **views}
     if result.segmented.classes:
         views = {"Classes": classes.show, **views}
     with st.container(horizontal=True, horizontal_alignment="distribute"):
@@ -59,6 +61,34 @@ def show_verdicts(result: Result, base: bytes, look: Look, revision: str) -> Non
     _view(result, [panel], revision, pictures.judge_objects(true_HW, pred_HW, *hits))
 
 
+def show_errors(result: Result, base: bytes, look: Look, revision: str) -> None:
+    """Hits and misses beside the list of errors; a press zooms to one."""
+    true_HW, pred_HW = result.chosen.truth_HW, result.labels_HW
+    assert true_HW is not None  # the view is offered only then
+    tally = scoring.Tally(result.iou)
+    tally.add(result.chosen.stem, true_HW, pred_HW)
+    document = tally.document()
+    if not document["rows"]:
+        show_verdicts(result, base, look, revision)
+        st.success("Not one error: every true object is hit, and nothing else was found.")
+        return
+    grey_HW = cache.grey(result.chosen.pixels_HW, result.chosen.pixels_sha256)
+
+    def draw(row: errors.Row) -> bytes:
+        objects = row["true_labels"], row["pred_labels"]
+        return pictures.outlines(grey_HW, true_HW, pred_HW, row["box"], *objects)
+
+    picture, listed = st.columns([3, 2], gap="medium")
+    with listed:
+        rows = errors.choose(document["rows"], "error")
+        pressed = errors.show_list(rows, key="error", picture=draw, action="Show", height=480)
+    if pressed is not None:
+        places.look_at(result.chosen.stem, pressed["box"])
+    with picture:
+        show_verdicts(result, base, look, revision)
+    errors.show_kinds(document)
+
+
 def show_probabilities(result: Result, base: bytes, look: Look, revision: str) -> None:
     """The image and each channel of the network."""
     panels = [Panel((base,), "Image", "Contrast stretched for the eye.")]
@@ -91,6 +121,7 @@ def _view(
         objects=objects,
         columns=columns,
         pixel_size_um=result.chosen.pixel_size_um,
+        focus=places.read(result.chosen.stem, result.labels_HW.shape),
     )
 
 

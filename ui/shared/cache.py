@@ -130,6 +130,8 @@ def shelf(kind: str) -> Shelf:
         "uploads": 400,
         "models": 600,
         "pictures": 60,
+        "places": 60,
+        "greys": 100,
         "sources": 60,
         "probabilities": 800,
         "weights": 200,
@@ -155,6 +157,11 @@ def picture(pixels_HW: np.ndarray, pixels_sha256: str) -> bytes:
     return shelf("pictures").get(
         pixels_sha256, lambda: pictures.png(pictures.fit(images.display(pixels_HW)))
     )
+
+
+def grey(pixels_HW: np.ndarray, pixels_sha256: str) -> np.ndarray:
+    """An image as uint8, stretched for the eye, pixel for pixel."""
+    return shelf("greys").get(pixels_sha256, lambda: images.display(pixels_HW))
 
 
 def source(pixels_HW: np.ndarray, pixels_sha256: str, pixel_size_um: float | None) -> bytes:

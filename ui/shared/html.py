@@ -24,7 +24,9 @@ _BESIDE = """<style>@media (max-width: 640px) {
 }</style>"""
 
 # Numbers stand above a picture, which needs the room.
-_METRICS = "<style>.st-key-numbers [data-testid=stMetricValue] { font-size: 1.4rem; }</style>"
+_METRICS = (
+    "<style>[class*=st-key-numbers] [data-testid=stMetricValue] { font-size: 1.4rem; }</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def beside(width: float) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 
 def shrink_numbers() -> None:
-    """Make the figures in a container with the key "numbers" small enough for one line."""
+    """Make the figures in containers whose keys begin with "numbers" small enough for one line."""
     st.html(_METRICS)
 
 

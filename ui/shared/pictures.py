@@ -12,8 +12,12 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from unet_core.imaging import images, overlay
+from unet_core.imaging.targets import boundaries
 
 MOST_SIDE = 2048  # pixels: larger pictures are sent to the browser coarser
+PLACE_SIDE = 200  # pixels, about: the picture of a place
+# Of outlines, as far apart as the verdicts' colours.
+FOUND, TRUE = overlay.VERDICT_COLOURS[0], overlay.VERDICT_COLOURS[2]
 # Dark blue over teal to yellow: rises evenly in brightness, for all kinds of eyes (viridis).
 _VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 
@@ -104,6 +108,56 @@ def thumbnail(image_HW: np.ndarray, labels_HW: np.ndarray | None, *, side: int) 
     buffer = io.BytesIO()
     PillowImage.fromarray(np.ascontiguousarray(small_HW)).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
+
+
+def outlines(
+    grey_HW: np.ndarray,
+    true_HW: np.ndarray,
+    pred_HW: np.ndarray,
+    box: Sequence[int],
+    true_labels: Sequence[int],
+    pred_labels: Sequence[int],
+) -> bytes:
+    """The surroundings of a box as a small square PNG, with true and found outlines.
+
+    The box is first row, first column, last row + 1, last column + 1. The outlines of the named
+    objects are in full colour, those of others faint; where a true and a found one fall together,
+    they take turns.
+    """
+    rows, columns = _around(box, grey_HW.shape)
+    size = max(rows.stop - rows.start, columns.stop - columns.start)
+    every, times = max(1, round(size / PLACE_SIDE)), max(1, round(PLACE_SIDE / size))
+
+    def cut(values_HW: np.ndarray) -> np.ndarray:
+        small_HW = values_HW[rows, columns][::every, ::every]
+        return small_HW.repeat(times, axis=0).repeat(times, axis=1)
+
+    picture = np.repeat(cut(grey_HW)[..., None], 3, axis=2)
+    down, right = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    turn_HW = (down + 2 * right) % 12 < 6
+    for labels_HW, named, colour, where_HW in (
+        (cut(pred_HW), pred_labels, FOUND, True),
+        (cut(true_HW), true_labels, TRUE, turn_HW),
+    ):
+        edge_HW = boundaries(labels_HW, "thick")
+        near_HW = boundaries(np.where(np.isin(labels_HW, named), labels_HW, 0), "thick")
+        taken_HW = (picture == FOUND).all(axis=2)
+        here_HW = near_HW & (where_HW | ~taken_HW)
+        faint_HW = edge_HW & ~near_HW & ~taken_HW
+        picture[faint_HW] = 0.65 * picture[faint_HW] + 0.35 * np.array(colour)
+        picture[here_HW] = colour
+    return png(picture)
+
+
+def _around(box: Sequence[int], shape: Sequence[int]) -> tuple[slice, slice]:
+    """The box with a margin, as a square as far as the image goes."""
+    side = max(box[2] - box[0], box[3] - box[1])
+    side += 2 * max(6, side // 4)
+    found = []
+    for first, last, length in ((box[0], box[2], shape[0]), (box[1], box[3], shape[1])):
+        start = max(0, min((first + last - side) // 2, length - side))
+        found.append(slice(start, min(length, start + side)))
+    return found[0], found[1]
 
 
 def find_objects(labels_HW: np.ndarray) -> Objects:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -534,3 +535,44 @@ def test_a_score_that_does_not_exist_is_a_dash_and_a_sentence() -> None:
     assert "no score" in result.formula(matching.Counts(), 0.5)
     text = result.formula(matching.Counts(41, 6, 3, 35.0), 0.5)
     assert "2*41 / (2*41 + 6 + 3) = 0.901" in text
+
+
+def test_the_errors_of_the_image_are_listed_at_the_chosen_iou(model: str) -> None:
+    for iou in ("0.50", "0.90"):
+        app = open_page(**NUCLEI, model=model, result="Errors", iou=iou)
+        assert [*app.exception, *app.error] == []
+        _, counts = expected(app.selectbox(key="sample").value, Segmentation(min_size=20))
+        listed, kinds = (one.value for one in app.dataframe)
+        assert {"Place", "Kind", "Area", "IoU"} <= set(listed)
+        assert listed["Place"].str.startswith("data:image/png").all()
+        missed = int(re.search(r"(\d+) miss", " ".join(one.value for one in app.markdown))[1])
+        assert kinds["Missed"].sum() == missed
+        if iou == "0.50":
+            assert missed == counts.fn
+    # Without a truth there is nothing to list.
+    app = open_page(input="Upload", model=model)
+    upload(app, tiff(squares()[0]))
+    assert not any("Errors" in one.options for one in app.get("button_group"))
+
+
+def test_a_place_in_the_address_that_is_not_in_the_image_is_told(model: str) -> None:
+    app = open_page(
+        **NUCLEI, model=model, sample="nuclei-test-002", place="nuclei-test-002,0,0,9,9"
+    )
+    assert not any("not in this image" in one.value for one in app.caption)
+    app = open_page(
+        **NUCLEI, model=model, sample="nuclei-test-002", place="nuclei-test-002,9,0,9,9"
+    )
+    assert any("not in this image" in one.value for one in app.caption)
+    assert app.metric  # and the image is shown all the same
+
+
+def test_an_image_without_an_error_says_so(model: str) -> None:
+    pixels_HW, labels_HW = squares()
+    app = open_page(input="Upload", model=model)
+    upload(app, tiff(pixels_HW))
+    upload(app, tiff(labels_HW.astype(np.uint16)), "truth.tif", "truth_file")
+    app.session_state["result"] = "Errors"
+    app.run()
+    assert numbers(app)["F1"] == "1.000"
+    assert any("Not one error" in one.value for one in app.success)

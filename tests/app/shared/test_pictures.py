@@ -193,3 +193,31 @@ def test_the_shelf_of_thumbnails_is_bounded() -> None:
     assert read(first, kind="JPEG").shape == (160, 160, 3)
     assert cache.thumbnail("synthetic-nuclei", "test", "nuclei-test-000") is first
     assert cache.thumbnail("synthetic-nuclei", "test", "nuclei-test-001") != first
+
+
+def test_the_picture_of_a_place_shows_both_outlines_and_others_faintly():
+    grey = np.full((60, 80), 100, np.uint8)
+    true, pred = np.zeros((2, 60, 80), int)
+    true[20:30, 20:30], true[40:45, 20:25] = 1, 2
+    pred[20:30, 35:45] = 7
+    picture = read(pictures.outlines(grey, true, pred, (20, 20, 30, 45), (1,), (7,)))
+    assert picture.shape[0] == picture.shape[1]  # a square, enlarged by a whole number
+    assert 150 <= picture.shape[0] <= 250
+    colours = {tuple(one) for one in np.unique(picture.reshape(-1, 3), axis=0).tolist()}
+    assert {pictures.TRUE, pictures.FOUND, (100, 100, 100)} <= colours
+    # Only the box and its margin, and at the image's edge as much as there is.
+    edge = read(pictures.outlines(grey, true, pred, (0, 0, 5, 5), (), ()))
+    assert edge.shape[0] == edge.shape[1]
+    large = read(pictures.outlines(grey.repeat(40, 0).repeat(40, 1),
+                                   *(one.repeat(40, 0).repeat(40, 1) for one in (true, pred)),
+                                   (0, 0, 2400, 3200), (1,), ()))  # fmt: skip
+    assert max(large.shape) < 400
+
+
+def test_outlines_that_fall_together_take_turns():
+    labels = np.zeros((40, 40), int)
+    labels[10:30, 10:30] = 3
+    grey = np.zeros((40, 40), np.uint8)
+    picture = read(pictures.outlines(grey, labels, labels, (10, 10, 30, 30), (3,), (3,)))
+    counts = [(picture == colour).all(axis=2).sum() for colour in (pictures.TRUE, pictures.FOUND)]
+    assert min(counts) > 0.3 * max(counts)
