@@ -12,6 +12,8 @@ One image tells little about a model; a whole set tells how good it is, and wher
   *hit* if it overlaps a true one well enough (IoU), else a *false alarm*; a true object that
   nobody hit is a *miss*. All scores are made of these three counts. The table of images begins
   with the worst: open those.
+- **Errors** lists every miss, false alarm, merge, split and bad outline with a picture of its
+  place, and what F1 would be without those of a kind.
 - **The ladder** scores the same images by simple rules, by the network before its training, and
   by the truth written as a network's output. A good model is far from the rules and near to that.
 - **Tune thresholds** tries more than a hundred pairs of settings on a split and draws the score

@@ -1,5 +1,6 @@
 """What came out of an evaluation: scores, images, groups of objects, ladder, and the files."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -8,10 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.evaluate import images, ladder, pixels, protocol, scores, sentences
+from ui.evaluate import errors, images, ladder, pixels, protocol, scores, sentences
 from ui.shared import cache, html, page
 from ui.shared.words import plain
 from unet_core.runs.jobs import Job
+from unet_core.scoring.errors import table as error_table
 
 Document = dict[str, Any]
 
@@ -22,7 +24,7 @@ def show(job: Job, document: Document) -> None:
     st.caption(plain(sentences.settings(document)))
     _warn(document)
     protocol.show(document)
-    parts = _parts(document)
+    parts = _parts(job, document)
     tabs = st.tabs(list(parts), key="show", bind="query-params")
     for tab, draw in zip(tabs, parts.values(), strict=True):
         if tab.open:
@@ -32,7 +34,7 @@ def show(job: Job, document: Document) -> None:
         _show_downloads(job, document)
 
 
-def _parts(document: Document) -> dict[str, Callable[[Document], None]]:
+def _parts(job: Job, document: Document) -> dict[str, Callable[[Document], None]]:
     """The tabs: only those that this evaluation has something for."""
     parts: dict[str, Callable[[Document], None]] = {}
     if sentences.has_objects(document):
@@ -43,6 +45,7 @@ def _parts(document: Document) -> dict[str, Callable[[Document], None]]:
         parts["Membranes"] = pixels.show_membranes
     parts["Images"] = images.show
     if sentences.has_objects(document):
+        parts["Errors"] = functools.partial(errors.show, job)
         parts["Size and crowding"] = images.show_groups
         parts["Ladder"] = ladder.show
     return parts
@@ -86,6 +89,9 @@ def _show_downloads(job: Job, document: Document) -> None:
         if sentences.has_objects(document):
             table = scores.table(document)
             offer("Scores as CSV", table.to_csv(index=False), f"{stem}-scores.csv", "text/csv")
+        if document.get("errors"):
+            table = error_table(document["errors"]["rows"])
+            offer("Errors as CSV", table.to_csv(index=False), f"{stem}-errors.csv", "text/csv")
         if document.get("ladder"):
             table = ladder.table(document["ladder"])
             offer("Ladder as CSV", table.to_csv(index=False), f"{stem}-ladder.csv", "text/csv")

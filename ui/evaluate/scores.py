@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.evaluate import charts, sentences
+from ui.evaluate import charts, outlines, sentences
 from ui.evaluate.sentences import AVERAGES, MEASURES
 from ui.shared import glossary
 from ui.shared.words import number
@@ -42,6 +42,8 @@ def show(document: Document) -> None:
             },
         )
         st.caption(sentences.ABOUT_AVERAGES)
+    outlines.show_shape(document)
+    outlines.show_one_pixel(document)
     _show_published(document, measure, rows)
 
 

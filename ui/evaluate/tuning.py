@@ -114,8 +114,7 @@ def _offer_use(job: Job, document: Document) -> None:
                 if is_loose
                 else "Opens the first of these images in Segment with the best settings.",
             ):
-                query = images.query(asked, names[0])
-                st.switch_page(page.named("segment"), query_params=query)
+                st.switch_page(page.named("segment"), query_params=images.query(asked, names[0]))
         _offer_storing(job, document)
 
 

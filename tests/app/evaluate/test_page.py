@@ -8,20 +8,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from ui.evaluate import charts, images, ladder
+from ui.evaluate import charts, errors, images, ladder, outlines
 from ui.evaluate import jobs as evaluate_jobs
+from ui.shared import errors as error_list
 from unet_core.base import folders
 from unet_core.cli import main
-from unet_core.data import samples
+from unet_core.data import datasets, samples
 from unet_core.imaging import matching
+from unet_core.network import checkpoint
 from unet_core.predict import recipe
-from unet_core.runs import jobs, runs
+from unet_core.runs import jobs, runs, worker
 from unet_core.runs.jobs import Job, JobStatus
-from unet_core.scoring import published
+from unet_core.scoring import errors as errors_core
+from unet_core.scoring import evaluation, published
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
 ALL = ("--data", "synthetic-nuclei", "--split", "test", "--scheme", "fraction")
@@ -422,3 +426,120 @@ def test_of_many_jobs_only_those_in_the_list_are_read(
     app = open_page()
     assert len(app.dataframe[0].value) == 20
     assert len(read) == len(set(read)) == 20
+
+
+def test_errors_are_listed_with_pictures_and_open_at_their_place(
+    world: dict[str, Any], model: str
+) -> None:
+    document, labels = world["evaluate"], {}
+    trained = checkpoint.load(model, device="cpu")
+    evaluation.evaluate(
+        trained, "synthetic-nuclei", "test", scheme="fraction", on_labels=labels.__setitem__
+    )
+    job = make_job("evaluate", document, words=("--model", model, *ALL))
+    worker.write_labels(job.path, labels)
+    app = open_page(job=job.id, show="Errors")
+    found = texts(app)
+    kinds, listed = (one.value for one in app.dataframe)
+    rows = document["errors"]["rows"]
+    assert kinds["F1 if mended"].tolist() == [
+        row["f1_if_mended"] for row in document["errors"]["kinds"]
+    ]
+    assert kinds["Missed"].sum() == document["pooled"][0]["fn"]
+    assert kinds["False"].sum() == document["pooled"][0]["fp"]
+    best = max(document["errors"]["kinds"], key=lambda row: row["f1_if_mended"])
+    assert f"would give F1 **{best['f1_if_mended']:.3f}**" in found
+    assert listed["Kind"].tolist() == [row["kind"] for row in rows[:12]]
+    assert listed["Place"].str.startswith("data:image/png;base64,").all()
+    # A rerun with other filters draws no picture that was drawn before.
+    chosen = rows[0]["kind"]
+    app.pills(key="errors-kinds").set_value([chosen]).run()
+    alike = [row for row in rows if row["kind"] == chosen]
+    assert set(app.dataframe[1].value["Kind"]) == {chosen}
+    app.select_slider(key="errors-area").set_value((100, 200)).run()
+    wanted = [row for row in alike if 100 <= error_list.size(row) <= 200]
+    shown = app.dataframe[1].value["Area"].tolist() if wanted else []
+    assert shown == [error_list.size(row) for row in wanted[:12]]
+    # The place opens in Segment, with the same objects.
+    query = errors.query(document, rows[0])
+    assert query["place"] == ",".join(map(str, [rows[0]["image"], *rows[0]["box"]]))
+    segment = open_page("segment", **query)
+    assert not segment.exception
+    assert segment.selectbox(key="sample").value == rows[0]["image"]
+    assert "not in this image" not in texts(segment)
+    labels_of = {one.proto.label for one in app.get("download_button")}
+    assert "Errors as CSV" in labels_of
+
+
+def test_pictures_are_drawn_once(
+    world: dict[str, Any], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("evaluate", world["evaluate"])
+    row = world["evaluate"]["errors"]["rows"][0]
+    sample = datasets.load("synthetic-nuclei", "test", row["image"])
+    worker.write_labels(job.path, {row["image"]: sample.truth_HW})
+    first = errors.Pictures(job, world["evaluate"]).draw(row)
+    monkeypatch.delattr(Job, "labels")
+    assert errors.Pictures(job, world["evaluate"]).draw(row) == first
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_places_without_labels_or_of_another_size_have_no_picture_and_the_list_stays(
+    world: dict[str, Any], model: str, with_labels: bool
+) -> None:
+    job = make_job("evaluate", world["evaluate"])
+    names = [row["name"] for row in world["evaluate"]["per_image"]]
+    if with_labels:
+        worker.write_labels(job.path, {name: np.zeros((999, 9), int) for name in names})
+    app = open_page(job=job.id, show="Errors")
+    told = "another size now" if with_labels else "keeps no objects of the image"
+    assert "There are no pictures: " in texts(app)
+    assert told in texts(app)
+    assert len(app.dataframe[1].value)
+
+
+def test_an_older_evaluation_says_how_to_get_errors_and_outlines(
+    world: dict[str, Any], model: str
+) -> None:
+    new = ("errors", "shape", "one_pixel")
+    old = {key: value for key, value in world["evaluate"].items() if key not in new}
+    job = make_job("evaluate", old)
+    found = texts(open_page(job=job.id, show="Errors"))
+    assert "from before errors were kept. Start it again" in found
+    app = open_page(job=job.id)
+    assert "from before this was measured: start it again" in texts(app)
+    labels = {one.proto.label for one in app.get("download_button")}
+    assert "Errors as CSV" not in labels
+    assert "Scores as CSV" in labels
+
+
+def test_an_evaluation_without_an_error_says_so(world: dict[str, Any], model: str) -> None:
+    none = errors_core.Tally()
+    none.add("a", np.eye(3, dtype=int), np.eye(3, dtype=int))
+    job = make_job("evaluate", world["evaluate"] | {"errors": none.document()})
+    assert "Not one error" in texts(open_page(job=job.id, show="Errors"))
+
+
+def test_errors_that_are_not_listed_are_counted(world: dict[str, Any], model: str) -> None:
+    found = world["evaluate"]["errors"] | {"left_out": 1234}
+    job = make_job("evaluate", world["evaluate"] | {"errors": found})
+    assert "the other 1,234 are counted" in texts(open_page(job=job.id, show="Errors"))
+
+
+def test_outlines_and_one_pixel_stand_beside_the_scores(world: dict[str, Any], model: str) -> None:
+    document = world["evaluate"]
+    app = open_page(job=make_job("evaluate", document).id)
+    shown, shape = numbers(app), document["shape"]
+    assert shown["Boundary F1 within 1 px"] == f"{shape['boundary_f1']:.3f}"
+    assert shown["Hausdorff 95 %"] == f"{shape['hausdorff_95_px']:.2f} px"
+    assert shown["Area error"].startswith(f"{100 * shape['area_error']:+.1f} %")
+    assert "Nobody draws an outline exactly to the pixel" in texts(app)
+    table = outlines.one_pixel(document).set_index("Score")
+    grown, shrunk = document["one_pixel"]
+    assert table.loc["F1 pooled, IoU 0.75"].tolist() == [
+        f"{one['pooled'][5]['f1']:.3f}" for one in (document, grown, shrunk)
+    ]
+    assert table.loc["Dice of pixels", "Truth grown by 1 px"] == f"{grown['pixels']['dice']:.3f}"
+    known = document | {"shape": shape | {"hausdorff_95_um": 0.25}}
+    app = open_page(job=make_job("evaluate", known).id)
+    assert numbers(app)["Hausdorff 95 %"].endswith("= 0.250 µm")
