@@ -19,6 +19,13 @@ from unet_core.runs import repeats, runs
 from unet_core.training import presets
 
 FIRST_PRESET = "quick"
+KINDS = {"ours": "Ours", "original": "The tutorials' own", "broken": "Broken on purpose"}
+KIND_WORDS = {
+    "ours": "What we would do, for a first try and for each tutorial's data.",
+    "original": "Each tutorial setting by setting; docs/tutorials says what is the same and what "
+    "is not.",
+    "broken": "Recipes that fail in a known way: train one, find out why, and mend one setting.",
+}
 LOOK_SECONDS = 5.0
 # Where the columns stand beside each other; what is higher than the window scrolls by itself.
 STAYS = """<style>@media (min-width: 641px) {
@@ -76,12 +83,7 @@ def show() -> None:
 
 def _choose() -> Choice:
     available = datasets.available()
-    preset = st.radio(
-        "Recipe",
-        list(presets.PRESETS),
-        captions=[recipe.sentence for recipe in presets.PRESETS.values()],
-        key="preset",
-    )
+    preset = _choose_preset()
     base, note = presets.preset(preset).config, ""
     if preset == FIRST_PRESET:
         # Made for a first minute: it must run on a machine without any data.
@@ -103,6 +105,29 @@ def _choose() -> Choice:
     base, moved = presets.move(base, data, has_classes=about.labels == "classes")
     notes = tuple(one for one in (note if data == own else "", moved) if one)
     return Choice(preset, base, notes, _why_not(data))
+
+
+def _choose_preset() -> str:
+    """A recipe of one kind at a time: there are more than can be overlooked."""
+    # The recipe leads, for a link may have brought it.
+    kind = presets.preset(st.session_state.setdefault("preset", FIRST_PRESET)).kind
+    st.session_state["kind"] = kind
+    st.segmented_control(
+        "Recipes", list(KINDS), format_func=KINDS.__getitem__, key="kind", on_change=_change_kind
+    )
+    st.caption(KIND_WORDS[kind])
+    known = presets.of_kind(kind)
+    return st.radio(
+        "Recipe",
+        list(known),
+        captions=[recipe.sentence for recipe in known.values()],
+        key="preset",
+    )
+
+
+def _change_kind() -> None:
+    if kind := st.session_state["kind"]:  # None where the chosen one was pressed again
+        st.session_state["preset"] = next(iter(presets.of_kind(kind)))
 
 
 def _name_set(name: str, available: list[str]) -> str:
@@ -150,6 +175,8 @@ def _idle(config: TrainConfig) -> dict[str, str]:
     if not config.objective.weight_map:
         for name in ("w0", "sigma"):
             idle[name] = "Without effect now: the weight map is off."
+    if not config.augmentation.elastic_alpha:
+        idle["elastic_blur"] = "Without effect now: no elastic strength α is set."
     if config.augmentation.elastic == 0:
         idle["elastic_sigma"] = "Without effect now: elastic bending is 0."
     return idle

@@ -6,9 +6,15 @@ from typing import ClassVar
 
 from unet_core.base.settings import Groups, Settings, option
 
-SOFTMAX_TARGETS = ("three-class", "classes")
+SOFTMAX_TARGETS = ("two-class", "three-class", "classes")
 # How many channels a network needs for a target; for classes the data set says it.
-OUTPUTS = {"foreground": 1, "three-class": 3, "foreground+boundary": 2, "distance": 2}
+OUTPUTS = {
+    "foreground": 1,
+    "two-class": 2,
+    "three-class": 3,
+    "foreground+boundary": 2,
+    "distance": 2,
+}
 
 SKIPS = ("concat", "add")
 UPS = ("transposed", "bilinear")
@@ -87,7 +93,8 @@ class Images(Settings):
         "default",
         "How training images are divided into training and validation; "
         "default is the data set's own; all keeps none for validation, to train once more when "
-        "everything is chosen; leaky shows a mistake: it validates on training images.",
+        "everything is chosen; leaky shows a mistake: it validates on training images, with crops "
+        "patches on a tenth of the patches, whose mirror images are trained on.",
         group="Data",
     )
     val_images: int = option(
@@ -96,6 +103,22 @@ class Images(Settings):
         group="Data",
         low=0,
         label="Validation images",
+    )
+    fit_width: int = option(
+        0,
+        "Resize every image to this width before anything else, in predicting, too, where the "
+        "answer is brought back to the image's size; 0 leaves images as they are.",
+        group="Data",
+        low=0,
+        high=4096,
+        label="Resize to width",
+        unit="px",
+    )
+    equalise: bool = option(
+        False,
+        "Equalise the histogram of every image first: all greys become equally frequent.",
+        group="Data",
+        label="Equalise histograms",
     )
     normalisation: str = option(
         "percentile",
@@ -160,9 +183,16 @@ class Images(Settings):
     crops: str = option(
         "random",
         "random crops anywhere; on-objects holds a randomly chosen object; centred takes every "
-        "object once per epoch, in the middle; patches are cut at places that stay the same.",
+        "object once per epoch, in the middle of its box; centroids around its centre of mass, "
+        "holes filled; patches are cut at places that stay the same; middle is that of the image.",
         group="Data",
-        choices=("random", "on-objects", "centred", "patches"),
+        choices=("random", "on-objects", "centred", "centroids", "patches", "middle"),
+    )
+    replacement: bool = option(
+        False,
+        "Draw the places of an epoch with replacement: some come twice, some not at all.",
+        group="Data",
+        label="Draw places with replacement",
     )
     patches: int = option(
         20,
@@ -186,6 +216,14 @@ class Images(Settings):
     )
     seed: int = option(
         0, "The same seed gives the same numbers on the CPU.", group="Data", low=0, high=2**31 - 1
+    )
+    mistake: str = option(
+        "none",
+        "A known mistake, made on purpose to see what it does: labels shifted by 8 pixels, test "
+        "images trained on, or images normalised in training only.",
+        group="Data",
+        choices=("none", "shifted-labels", "test-in-training", "raw-prediction"),
+        label="Mistake on purpose",
     )
 
 
@@ -287,11 +325,19 @@ class Objective(Settings):
 
     target: str = option(
         "foreground+boundary",
-        "What the network learns: foreground only; background, inside and boundary as exclusive "
-        "classes; foreground and boundary as independent channels; foreground and the distance to "
-        "the object's border; or the data set's own classes.",
+        "What the network learns: foreground only, as one channel or against the background "
+        "(two-class); background, inside and boundary as exclusive classes; foreground and "
+        "boundary as independent channels; foreground and the distance to the object's border; "
+        "or the data set's own classes.",
         group="Target",
-        choices=("foreground", "three-class", "foreground+boundary", "distance", "classes"),
+        choices=(
+            "foreground",
+            "two-class",
+            "three-class",
+            "foreground+boundary",
+            "distance",
+            "classes",
+        ),
     )
     boundary: str = option(
         "inner",
@@ -347,6 +393,27 @@ class Objective(Settings):
         group="Loss",
         label="Balance the classes",
     )
+    divide_weights: bool = option(
+        False,
+        "Divide the loss by the sum of the pixels' weights, so that only their ratios count.",
+        group="Loss",
+        label="Divide by the weights' sum",
+    )
+    squash: str = option(
+        "none",
+        "Let the network itself end with a sigmoid or softmax, before the loss applies its own: a "
+        "common slip, which keeps the loss from ever reaching 0.",
+        group="Loss",
+        choices=("none", "sigmoid", "softmax"),
+        label="Activation inside the network",
+    )
+
+    @property
+    def activation(self) -> str:
+        """What makes probabilities of the network's last layer: "softmax" or "sigmoid"."""
+        if self.squash != "none":
+            return self.squash
+        return "softmax" if self.target in SOFTMAX_TARGETS else "sigmoid"
 
     def check(self) -> None:
         """Refuse a loss or weights that do not fit the target."""
@@ -368,6 +435,11 @@ class Objective(Settings):
             )
         if self.weight_map and self.target == "classes":
             raise ValueError("weight_map needs objects: the target classes has none")
+        if self.squash != "none" and not softmax:
+            raise ValueError(
+                f"squash {self.squash} needs exclusive classes: choose target two-class, "
+                f"three-class or classes, got {self.target}"
+            )
         if self.class_weights:
             self._check_class_weights()
 
@@ -537,6 +609,14 @@ class Augmentation(Settings):
         choices=("all", "one"),
         label="Geometric changes",
     )
+    order: str = option(
+        "geometry-first",
+        "geometry-first moves and bends the image, then changes its greys; noise-first turns or "
+        "moves it, adds noise, bends it with the noise, and changes brightness last.",
+        group="Augmentation",
+        choices=("geometry-first", "noise-first"),
+        label="Order of changes",
+    )
     augment_probability: float = option(
         1.0,
         "How often each of the other changes is made: bending, noise, brightness and contrast, "
@@ -598,6 +678,24 @@ class Augmentation(Settings):
         unit="px",
         top=40.0,
     )
+    elastic_alpha: tuple[float, ...] = option(
+        (),
+        "Bend by the rule of Simard et al. 2003: uniform noise, smoothed, times a strength drawn "
+        "between these two; empty is off.",
+        group="Augmentation",
+        low=0.0,
+        high=10_000.0,
+        label="Elastic strength α, from and to",
+    )
+    elastic_blur: tuple[float, ...] = option(
+        (10.0, 15.0),
+        "That rule's smoothing: the deviation of its Gaussian is drawn between these two.",
+        group="Augmentation",
+        low=1.0,
+        high=100.0,
+        label="Elastic smoothing σ, from and to",
+        unit="px",
+    )
     affine: float = option(
         0.0,
         "Shear and stretch: three corners are moved by up to this many pixels.",
@@ -640,6 +738,12 @@ class Augmentation(Settings):
         high=1.0,
         top=0.3,
     )
+    fixed_noise: bool = option(
+        False,
+        "Add noise of exactly this deviation instead of up to it.",
+        group="Augmentation",
+        label="Noise always in full",
+    )
     multiplicative_noise: float = option(
         0.0,
         "Multiply each pixel by a factor up to this far from 1.",
@@ -648,6 +752,15 @@ class Augmentation(Settings):
         high=0.95,
         top=0.5,
     )
+
+    def check(self) -> None:
+        """Refuse ranges that are none."""
+        for name in ("elastic_alpha", "elastic_blur"):
+            ends = getattr(self, name)
+            if (ends or name == "elastic_blur") and (len(ends) != 2 or ends[0] > ends[1]):
+                raise ValueError(
+                    f"{name} must be two rising numbers, got {', '.join(map(str, ends)) or 'none'}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

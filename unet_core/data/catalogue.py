@@ -6,6 +6,7 @@ LEAK = (
     "This is a demonstration of a mistake: the scheme leaky trains on its validation images, too, "
     "so every validation score is too good. Do not report it."
 )
+MISTAKE = "This run makes a mistake on purpose ({}), to see what it does. Do not report its scores."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ SETS = {
         labels="instances",
         classes=("background", "nucleus"),
         licence="CC0 1.0 (BBBC038, Broad Bioimage Benchmark Collection): free for any use.",
-        schemes=("stardist", "every-20th", "fraction", "all"),
+        schemes=("stardist", "every-20th", "dl4mia", "fraction", "all"),
         default_scheme="stardist",
         remotes=(
             Remote(

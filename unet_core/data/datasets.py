@@ -287,6 +287,9 @@ def _validation_indices(scheme: str, count: int) -> set[int]:
     """Which of the sorted training images validate; never all of them."""
     if scheme == "all":  # to train once more, when validation images have chosen everything
         return set()
+    if scheme == "dl4mia":  # EmbedSeg's split, as the notebook calls it: 15 % after shuffling
+        order = np.random.RandomState(1000).permutation(count)
+        return set(order[: int(0.15 * count)].tolist())
     if scheme == "every-20th":  # Segmentation with U-Net, DL for computer vision
         return set(range(19, count, 20))
     if scheme == "sections":  # neighbours in depth look alike: a block, not single sections

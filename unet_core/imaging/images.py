@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from unet_core.base.config import ModelConfig
+from unet_core.base.config import Images, ModelConfig
 from unet_core.imaging.formats import MAX_BYTES, MAX_PLANE_PIXELS, Image, read_bytes, read_image
 from unet_core.imaging.stacks import channels, planes, replace_non_finite, take_plane
 from unet_core.imaging.truth import Truth, read_truth
@@ -86,17 +86,53 @@ def normalise(
     raise ValueError(f"method must be percentile, min-max, dataset or given, got {method!r}")
 
 
-def normalise_for(config: ModelConfig, pixels_HW: np.ndarray) -> np.ndarray:
-    """Pixels as the network of a configuration saw them in training, float32."""
-    train = config.train
+def normalise_for(
+    config: ModelConfig, pixels_HW: np.ndarray, *, in_training: bool = False
+) -> np.ndarray:
+    """Pixels as the network of a configuration saw them in training, float32, of the same shape.
+
+    With the mistake "raw-prediction" only training images are normalised.
+    """
+    source = config.train.images
+    if source.mistake == "raw-prediction" and not in_training:
+        return pixels_HW.astype(np.float32)
     return normalise(
-        pixels_HW,
-        method=train.images.normalisation,
-        low=train.images.low_percentile,
-        high=train.images.high_percentile,
+        equalise(source, pixels_HW),
+        method=source.normalisation,
+        low=source.low_percentile,
+        high=source.high_percentile,
         mean=config.mean,
         std=config.std,
     )
+
+
+def equalise(source: Images, pixels_HW: np.ndarray) -> np.ndarray:
+    """The pixels with an even histogram over 0..1, float32; untouched where that is off."""
+    if not source.equalise:
+        return pixels_HW
+    from skimage.exposure import equalize_hist
+
+    return equalize_hist(pixels_HW).astype(np.float32)
+
+
+def fit(source: Images, pixels_HW: np.ndarray) -> np.ndarray:
+    """The pixels at the width that images are resized to, float32; untouched where none is set."""
+    if not source.fit_width:
+        return pixels_HW
+    height, width = pixels_HW.shape
+    shape = (max(1, round(height * source.fit_width / width)), source.fit_width)
+    return resize(to_unit(pixels_HW), shape)
+
+
+def fit_labels(labels_HW: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels at another shape: each pixel takes the label that lies nearest to its centre."""
+    if labels_HW.shape == tuple(shape):
+        return labels_HW
+    nearest = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+        for new, old in zip(shape, labels_HW.shape, strict=True)
+    )
+    return labels_HW[np.ix_(*nearest)]
 
 
 def invert(pixels_HW: np.ndarray) -> np.ndarray:

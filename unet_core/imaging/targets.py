@@ -16,6 +16,7 @@ from unet_core.base.config import SOFTMAX_TARGETS
 
 _NAMES = {
     "foreground": ("foreground",),
+    "two-class": ("background", "foreground"),
     "three-class": ("background", "inside", "boundary"),
     "foreground+boundary": ("foreground", "boundary"),
     "distance": ("foreground", "distance"),
@@ -114,17 +115,18 @@ def distances(labels_HW: np.ndarray) -> np.ndarray:
 def encode(labels: Any, target: str, boundary: str = "thick") -> Any:
     """The training target of labels [H, W] or [B, H, W].
 
-    Exclusive targets ("three-class", "classes") give class numbers of the labels' own shape,
-    int64. The others give float32 channels in 0..1, [..., C, H, W], in the order of
+    Exclusive targets ("two-class", "three-class", "classes") give class numbers of the labels'
+    own shape, int64. The others give float32 channels in 0..1, [..., C, H, W], in the order of
     `channel_names`.
     """
     xp = _module_of(labels)
     if target == "classes":
         return labels.astype(np.int64) if xp is np else labels.long()
     foreground = labels > 0
-    if target == "three-class":
+    if target in ("two-class", "three-class"):
         classes = foreground.astype(np.int64) if xp is np else foreground.long()
-        classes[boundaries(labels, boundary)] = 2
+        if target == "three-class":
+            classes[boundaries(labels, boundary)] = 2
         return classes
     channels = [foreground]
     if target == "foreground+boundary":
@@ -161,6 +163,8 @@ def decode(prob_CHW: Any, target: str, boundary: str, reading: str = "objects") 
     """
     if target == "foreground":
         return prob_CHW[0], 0 * prob_CHW[0]
+    if target == "two-class":
+        return prob_CHW[1], 0 * prob_CHW[1]
     if target == "foreground+boundary":
         return prob_CHW[0], prob_CHW[1]
     if target == "distance":

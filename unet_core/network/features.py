@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unet_core.imaging.images import normalise_for
+from unet_core.imaging.images import fit, normalise_for
 from unet_core.network import model
 from unet_core.network.anatomy import Block, Design, blocks, shown_blocks
 from unet_core.network.checkpoint import Trained
@@ -83,6 +83,7 @@ def maps(trained: Trained, pixels_HW: np.ndarray, name: str) -> Features:
         raise ValueError(f"pixels must be a grey image [H, W], got shape {pixels_HW.shape}")
     network = trained.network
     # Normalised as a whole: a part alone may have other percentiles.
+    pixels_HW = fit(trained.config.train.images, pixels_HW)
     norm_HW = normalise_for(trained.config, pixels_HW)
     middle = tuple(_middle(side) for side in pixels_HW.shape)
     around_HW = network.surround(norm_HW[middle])

@@ -16,7 +16,6 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from unet_core.imaging import images
-from unet_core.imaging.targets import is_softmax
 from unet_core.network import anatomy
 from unet_core.network.checkpoint import Trained
 from unet_core.network.model import UNet, probabilities
@@ -60,10 +59,11 @@ def predict(
     shape = pixels_HW.shape
     if invert:
         pixels_HW = images.invert(pixels_HW)
+    pixels_HW = images.fit(trained.config.train.images, pixels_HW)
     norm_HW = images.normalise_for(trained.config, pixels_HW)
     if scale != 1.0:
-        norm_HW = images.resize(norm_HW, _scaled(shape, scale))
-    softmax = is_softmax(trained.config.train.objective.target)
+        norm_HW = images.resize(norm_HW, _scaled(norm_HW.shape, scale))
+    softmax = trained.config.train.objective.activation == "softmax"
     options: dict[str, Any] = {"softmax": softmax, "flips": flips, "tile": tile}
     if window:
         prob_CHW = _slide(trained.network, norm_HW, window, options, on_progress)
@@ -71,7 +71,7 @@ def predict(
         prob_CHW = _turn(trained.network, norm_HW, rotations, options, on_progress)
     else:
         prob_CHW = predict_normalised(trained.network, norm_HW, **options, on_progress=on_progress)
-    if scale != 1.0:
+    if prob_CHW.shape[1:] != shape:
         prob_CHW = np.clip(images.resize(prob_CHW, shape), 0, 1)
     return prob_CHW
 

@@ -44,7 +44,7 @@ def compare(trained: Trained, pixels_HW: np.ndarray) -> Answers:
             f"an image of {shape} px is too small for this network alone: it needs "
             f"{2 * network.margin + network.fit(1)} px, choose a larger one"
         )
-    norm_HW = images.normalise_for(config, pixels_HW)
+    norm_HW = images.normalise_for(config, images.fit(config.train.images, pixels_HW))
     top, left = (
         (side - kept) // 2 for side, kept in zip(norm_HW.shape, (height, width), strict=True)
     )
@@ -69,7 +69,7 @@ def _answer(trained: Trained, norm_HW: np.ndarray) -> np.ndarray:
     """The probabilities of the middle of a normalised image: nothing is mirrored around it."""
     image = torch.from_numpy(np.ascontiguousarray(norm_HW, dtype=np.float32))
     logits = trained.network(image[None, None].to(next(trained.network.parameters()).device))
-    softmax = targets.is_softmax(trained.config.train.objective.target)
+    softmax = trained.config.train.objective.activation == "softmax"
     return probabilities(logits[0], softmax=softmax).cpu().numpy()
 
 

@@ -259,6 +259,8 @@ def fill(
     """Write the settings and the first status into a run's directory."""
     if config.images.scheme == "leaky":
         note = f"{note} {catalogue.LEAK}".lstrip()
+    if config.images.mistake != "none":
+        note = f"{note} {catalogue.MISTAKE.format(config.images.mistake)}".lstrip()
     write_json(run.path / "config.json", config.to_dict())
     status = Status(
         state="queued",

@@ -190,10 +190,11 @@ def _score_patches(
     for index, name in enumerate(names):
         sample = datasets.load(data, split, name)
         assert sample.labels_HW is not None  # the whole images were scored before
-        norm_HW = images.normalise_for(trained.config, sample.image_HW)
-        for place in patches.places(sample.labels_HW, index, wanted):
+        norm_HW = images.normalise_for(trained.config, images.fit(train.images, sample.image_HW))
+        labels_HW = images.fit_labels(sample.labels_HW, norm_HW.shape)
+        for place in patches.places(labels_HW, index, wanted):
             true_HW, seen_HW = (
-                patches.take(part, place, wanted.side) for part in (sample.labels_HW, norm_HW)
+                patches.take(part, place, wanted.side) for part in (labels_HW, norm_HW)
             )
             prob_CHW = inference.predict_normalised(trained.network, seen_HW, softmax=True)
             table_CC += metrics.confusion(true_HW, prob_CHW.argmax(0), classes)

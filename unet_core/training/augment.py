@@ -25,16 +25,39 @@ def augment(
     Image and weights are interpolated, labels take the nearest pixel; what lies outside is
     mirrored. Intensities change by shares of 0..1, the range that normalising gives. A strength of
     zero leaves out its transform, and draws nothing. With geometry "one" each image gets exactly
-    one of the turns that are switched on, or shift, zoom and rotation together.
+    one of the turns that are switched on, or shift, zoom and rotation together. With order
+    "noise-first" the bending moves the noise, too, and brightness, contrast and gamma come last.
     """
     chosen = _choose(config, len(image_BCHW), generator) if config.geometry == "one" else None
     image_BCHW, labels_BHW, weights_BHW = turn(
         image_BCHW, labels_BHW, config, generator, weights_BHW, chosen=chosen
     )
-    image_BCHW, labels_BHW, weights_BHW = bend(
-        image_BCHW, labels_BHW, config, generator, weights_BHW, chosen=chosen
-    )
-    return change_intensity(image_BCHW, config, generator), labels_BHW, weights_BHW
+    for part in _parts(config):
+        image_BCHW, labels_BHW, weights_BHW = bend(
+            image_BCHW, labels_BHW, part, generator, weights_BHW, chosen=chosen
+        )
+        image_BCHW = change_intensity(image_BCHW, part, generator)
+    return image_BCHW, labels_BHW, weights_BHW
+
+
+# What each pass of order "noise-first" changes.
+_NOISE_FIRST = (
+    ("rotate", "shift", "scale"),
+    ("noise",),
+    ("multiplicative_noise",),
+    ("elastic", "elastic_alpha", "affine"),
+    ("brightness", "contrast", "gamma"),
+)
+
+
+def _parts(config: Augmentation) -> list[Augmentation]:
+    """The changes after the turns, one pass after the other."""
+    if config.order == "geometry-first":
+        return [config]
+    off = {name: type(config.get(name))() for names in _NOISE_FIRST for name in names}
+    return [
+        config.replace(**off | {name: config.get(name) for name in names}) for names in _NOISE_FIRST
+    ]
 
 
 def _choose(config: Augmentation, count: int, generator: Generator) -> list[str]:
@@ -122,7 +145,8 @@ def bend(
     chosen: list[str] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The batch rotated, shifted, zoomed and bent by one interpolation, each image on its own."""
-    if not (config.rotate or config.shift or config.scale or config.elastic or config.affine):
+    moves = config.rotate or config.shift or config.scale
+    if not (moves or config.elastic or config.elastic_alpha or config.affine):
         return image_BCHW, labels_BHW, weights_BHW
     moves_B = torch.tensor([float(one == "move") for one in chosen]) if chosen else None
     grid_BHW2 = sampling_grid(image_BCHW.shape, config, generator, moves_B=moves_B)
@@ -174,10 +198,12 @@ def sampling_grid(
     x_BHW = cos[:, None, None] * x_HW - sin[:, None, None] * y_HW
     y_BHW = sin[:, None, None] * x_HW + cos[:, None, None] * y_HW
     grid_BHW2 = torch.stack([x_BHW, y_BHW], dim=-1)
-    if config.elastic or config.affine:
+    if config.elastic or config.elastic_alpha or config.affine:
         often_B = _often(config, batch, generator)[:, None, None, None]
         if config.elastic:
             grid_BHW2 = grid_BHW2 + often_B * displacements(shape, config, generator)
+        if config.elastic_alpha:
+            grid_BHW2 = grid_BHW2 + often_B * smoothed_noise(shape, config, generator)
         if config.affine:
             moved = _move_corners(x_HW, y_HW, config.affine, batch, generator)
             grid_BHW2 = grid_BHW2 + often_B * moved
@@ -213,6 +239,31 @@ def displacements(shape: torch.Size, config: Augmentation, generator: Generator)
     return fine.movedim(1, -1)
 
 
+def smoothed_noise(shape: torch.Size, config: Augmentation, generator: Generator) -> Tensor:
+    """A smooth random displacement of each pixel, float32 [B, H, W, 2] in pixels.
+
+    Uniform noise of -1 to 1 for each pixel and axis, smoothed by a Gaussian whose deviation is
+    drawn from `elastic_blur`, times a strength from `elastic_alpha` (Simard et al. 2003); noise
+    goes on as 0 outside. An image draws one strength and one deviation.
+    """
+    batch, _, height, width = shape
+    fields = []
+    for _ in range(batch):
+        alpha, sigma = (
+            low + (high - low) * float(torch.rand((), generator=generator))
+            for low, high in (config.elastic_alpha, config.elastic_blur)
+        )
+        noise = 2 * torch.rand(2, 1, height, width, generator=generator) - 1
+        reach = math.ceil(4 * sigma)
+        at = torch.arange(-reach, reach + 1)
+        kernel = torch.exp(-(at**2) / (2 * sigma**2))
+        kernel /= kernel.sum()
+        smooth = functional.conv2d(noise, kernel.view(1, 1, -1, 1), padding=(reach, 0))
+        smooth = functional.conv2d(smooth, kernel.view(1, 1, 1, -1), padding=(0, reach))
+        fields.append(alpha * smooth[:, 0])
+    return torch.stack(fields).movedim(1, -1)
+
+
 def change_intensity(image_BCHW: Tensor, config: Augmentation, generator: Generator) -> Tensor:
     """The images with changed gamma, contrast, brightness and noise, each drawn on its own."""
     device, count = image_BCHW.device, len(image_BCHW)
@@ -240,7 +291,9 @@ def change_intensity(image_BCHW: Tensor, config: Augmentation, generator: Genera
         out = out * (1 + draw(config.multiplicative_noise, often_B, *out.shape[1:]))
     if config.noise:
         often_B = _often(config, count, generator)
-        strength = config.noise * torch.rand(count, 1, 1, 1, generator=generator)
+        strength = config.noise * torch.ones(count, 1, 1, 1)
+        if not config.fixed_noise:
+            strength = strength * torch.rand(count, 1, 1, 1, generator=generator)
         strength = strength * often_B[:, None, None, None]
         out = out + (strength * torch.randn(out.shape, generator=generator)).to(device)
     return out

@@ -58,18 +58,23 @@ class Criterion:
 
     def loss(self, logits_BCHW: Tensor, target: Tensor, weights_BHW: Tensor | None) -> Tensor:
         """The loss, a scalar."""
+        if self.objective.squash != "none":
+            logits_BCHW = self._probabilities(logits_BCHW)
         return losses.loss(
             logits_BCHW,
             target,
             self.objective.loss,
             weights_BHW=weights_BHW,
             class_weights=self.objective.class_weights,
+            divide=self.objective.divide_weights,
         )
+
+    def _probabilities(self, logits_BCHW: Tensor) -> Tensor:
+        return probabilities(logits_BCHW, softmax=self.objective.activation == "softmax")
 
     def foreground(self, logits_BCHW: Tensor) -> Tensor:
         """The probability [B, H, W] of belonging to an object."""
-        softmax = targets.is_softmax(self.objective.target)
-        prob_CBHW = probabilities(logits_BCHW, softmax=softmax).movedim(1, 0)
+        prob_CBHW = self._probabilities(logits_BCHW).movedim(1, 0)
         return targets.decode(prob_CBHW, self.objective.target, self.objective.boundary)[0]
 
     def overlap(self, logits_BCHW: Tensor, labels_BHW: Tensor) -> tuple[int, int]:

@@ -5,7 +5,7 @@ resumed at any step sees exactly the crops that it would have seen.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -18,6 +18,8 @@ from unet_core.imaging import images, targets
 from unet_core.imaging.images import normalise_for
 from unet_core.imaging.weight_map import weight_map
 from unet_core.network import anatomy
+
+SHIFTED_BY = 8  # pixels down and to the right, with the mistake "shifted-labels"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class TrainingData:
         taken = []
         for count in turns:
             round_, turn = divmod(count, len(self.places))
-            place = self.places[_order(options.seed, round_, len(self.places))[turn]]
+            order = _order(options.seed, round_, len(self.places), options.replacement)
+            place = self.places[order[turn]]
             example = self.train[place.example]
             start = place.start
             if start is None:
@@ -134,8 +137,10 @@ class TrainingData:
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, round_: int, count: int) -> np.ndarray:
-    return np.random.default_rng([seed, 2, round_]).permutation(count)
+def _order(seed: int, round_: int, count: int, replacement: bool) -> np.ndarray:
+    """The places of an epoch in their order; with replacement some twice, and some not at all."""
+    rng = np.random.default_rng([seed, 2, round_])
+    return rng.integers(count, size=count) if replacement else rng.permutation(count)
 
 
 def read_around(config: TrainConfig) -> tuple[int, int]:
@@ -168,17 +173,24 @@ def draw_start(
 def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
     """Where an epoch takes its crops from images with these labels [H, W].
 
-    One random place per image, one fixed place around every object ("centred"; as near as the
-    image's border allows), or a fixed number of patches per image, drawn once ("patches").
+    One random place per image, the middle of each, one fixed place around every object ("centred"
+    on its box, "centroids" on its centre of mass with holes filled; as near as the image's border
+    allows), or a fixed number of patches per image, drawn once ("patches").
 
     Raises ValueError when that leaves no place.
     """
     side = source.crop_size
-    if source.crops == "centred":
+    if source.crops in ("centred", "centroids"):
+        middles = _box_middles if source.crops == "centred" else _centroids
         places = [
-            Place(index, start)
+            Place(index, _start_around(middle, labels_HW.shape, side))
             for index, labels_HW in enumerate(labels)
-            for start in _centred_starts(labels_HW, side)
+            for middle in middles(labels_HW)
+        ]
+    elif source.crops == "middle":
+        places = [
+            Place(index, _start_around((one.shape[0] // 2, one.shape[1] // 2), one.shape, side))
+            for index, one in enumerate(labels)
         ]
     elif source.crops == "patches":
         places = [
@@ -202,18 +214,29 @@ def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
     return places
 
 
-def _centred_starts(labels_HW: np.ndarray, side: int) -> list[tuple[int, int]]:
-    starts = []
+def _start_around(middle: tuple[int, int], shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """First row and column of the square around a pixel, moved into the image where it can be."""
+    row, column = (
+        int(np.clip(at - side // 2, 0, max(0, length - side))) - max(0, side - length) // 2
+        for at, length in zip(middle, shape, strict=True)
+    )
+    return row, column
+
+
+def _box_middles(labels_HW: np.ndarray) -> Iterator[tuple[int, int]]:
     for box in ndimage.find_objects(labels_HW):
-        if box is None:
-            continue
-        rows, columns = (
-            int(np.clip((axis.start + axis.stop) // 2 - side // 2, 0, max(0, length - side)))
-            - max(0, side - length) // 2
-            for axis, length in zip(box, labels_HW.shape, strict=True)
-        )
-        starts.append((rows, columns))
-    return starts
+        if box is not None:
+            rows, columns = box
+            yield (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
+
+
+def _centroids(labels_HW: np.ndarray) -> Iterator[tuple[int, int]]:
+    """The pixel at the centre of mass of each object, its holes filled; it may lie outside."""
+    for label, box in enumerate(ndimage.find_objects(labels_HW), start=1):
+        if box is not None:
+            filled = ndimage.binary_fill_holes(labels_HW[box] == label)
+            row, column = (float(np.mean(axis)) for axis in np.nonzero(filled))
+            yield int(box[0].start + row), int(box[1].start + column)
 
 
 def load(config: TrainConfig) -> TrainingData:
@@ -230,7 +253,11 @@ def load(config: TrainConfig) -> TrainingData:
     model_config = _describe(config, about, outputs, train)
     known, held_out = (
         [
-            Example(one.name, normalise_for(model_config, one.image_HW), one.labels_HW)
+            Example(
+                one.name,
+                normalise_for(model_config, one.image_HW, in_training=samples is train),
+                one.labels_HW,
+            )
             for one in samples
             if one.labels_HW is not None
         ]
@@ -243,10 +270,31 @@ def load(config: TrainConfig) -> TrainingData:
         )
     labels = [one.labels_HW for one in known]
     places = find_places(config.images, labels)
+    if config.images.scheme == "leaky" and config.images.crops == "patches":
+        places, held = _hold_out(places, config.images)
+        held_out = [_cut_out(known[one.example], one, config.images.crop_size) for one in held]
     shares: tuple[float, ...] = ()
     if config.objective.balance:
         shares = _class_shares(config.objective, labels, len(outputs))
     return TrainingData(config, model_config, known, held_out, places, shares)
+
+
+def _hold_out(places: list[Place], source: Images) -> tuple[list[Place], list[Place]]:
+    """The places without a tenth of them, and that tenth, drawn when all are mirrored already."""
+    order = np.random.default_rng([source.seed, 5]).permutation(len(places)).tolist()
+    held = datasets.pick_evenly(order[: max(1, len(order) // 10)], source.val_images)
+    return [places[one] for one in order[max(1, len(order) // 10) :]], [places[one] for one in held]
+
+
+def _cut_out(example: Example, place: Place, side: int) -> Example:
+    assert place.start is not None  # patches are cut at fixed places
+    norm_HW, labels_HW = (
+        np.flip(patches.take(part, place.start, side), place.mirrored).copy()
+        for part in (example.norm_HW, example.labels_HW)
+    )
+    mirrored = next(name for name, axes in patches.FLIPS.items() if axes == place.mirrored)
+    at = f"{place.start[0]}, {place.start[1]}"
+    return Example(f"{example.name} at {at}, {mirrored}", norm_HW, labels_HW)
 
 
 def _outputs(objective: Objective, about: datasets.DataSet) -> tuple[str, ...]:
@@ -275,7 +323,7 @@ def _describe(
     """What the network must know of its training images: their brightness, their objects' size."""
     mean, std = config.images.given_mean, config.images.given_std
     if config.images.normalisation != "given":
-        mean, std = _mean_and_std(samples)
+        mean, std = _mean_and_std([images.equalise(config.images, one.image_HW) for one in samples])
     small, median, large = _diameters(samples) if about.labels == "instances" else (None,) * 3
     return ModelConfig(
         train=config,
@@ -293,13 +341,23 @@ def _samples(source: Images, split: str) -> Iterator[datasets.Sample]:
     names = datasets.sample_names(source.data, split, scheme=source.scheme)
     if split == "val":
         names = datasets.pick_evenly(names, source.val_images)
+    elif source.mistake == "test-in-training":
+        yield from _samples(replace(source, mistake="none"), "test")
     for name in names:
-        yield datasets.load(source.data, split, name)
+        one = datasets.load(source.data, split, name)
+        image_HW = images.fit(source, one.image_HW)
+        if one.labels_HW is None:
+            yield one
+            continue
+        labels_HW = images.fit_labels(one.labels_HW, image_HW.shape)
+        if source.mistake == "shifted-labels" and split == "train":
+            labels_HW = np.roll(labels_HW, (SHIFTED_BY, SHIFTED_BY), (0, 1))
+        yield replace(one, image_HW=image_HW, labels_HW=labels_HW)
 
 
-def _mean_and_std(samples: list[datasets.Sample]) -> tuple[float, float]:
+def _mean_and_std(pictures: list[np.ndarray]) -> tuple[float, float]:
     """Over all pixels of all images, in 0..1, as the tutorial normalises."""
-    units = [images.to_unit(one.image_HW) for one in samples]
+    units = [images.to_unit(one_HW) for one_HW in pictures]
     count = sum(unit.size for unit in units)
     mean = sum(float(unit.sum(dtype=np.float64)) for unit in units) / count
     square = sum(float(np.square(unit, dtype=np.float64).sum()) for unit in units) / count

@@ -11,12 +11,16 @@ def loss(
     *,
     weights_BHW: Tensor | None = None,
     class_weights: tuple[float, ...] = (),
+    divide: bool = False,
 ) -> Tensor:
     """The loss named by `kinds`, such as "bce+dice": the sum of its parts, a scalar.
 
     `target` holds class numbers [B, H, W] (int64) for exclusive classes, else channels
     [B, C, H, W] in 0..1. `weights_BHW` weighs pixels, `class_weights` channels or classes.
+    `divide` divides each image's by their mean, so that only their ratios count.
     """
+    if divide and weights_BHW is not None:
+        weights_BHW = weights_BHW / weights_BHW.mean((1, 2), keepdim=True).clamp_min(1e-12)
     parts = {"bce": bce, "cross-entropy": cross_entropy, "dice": dice}
     total = logits_BCHW.new_zeros(())
     for kind in kinds.split("+"):

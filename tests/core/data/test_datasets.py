@@ -79,6 +79,7 @@ def test_dsb_schemes_divide_as_published(real_data: Path) -> None:
 
     assert count("every-20th") == (425, 22)
     assert count("stardist") == (380, 67)
+    assert count("dl4mia") == (380, 67)
     assert count("fraction") == (380, 67)
     objects = [
         len(np.unique(sample.labels_HW)) - 1 for sample in load_all("dsb2018", "val", "stardist")

@@ -281,3 +281,16 @@ def test_tiles_are_explained_exactly_where_there_are_any(
     inference.predict(group, picture(100, 100), **options)
     assert (len(read) > n_images) == is_tiled
     assert bool(inference.explain_tiles(group, (100, 100), **options)) == is_tiled
+
+
+def test_a_network_that_resizes_its_images_answers_at_their_own_size(trained: Trained) -> None:
+    train = trained.config.train.replace(fit_width=60, equalise=True)
+    fitted = Trained(trained.config.replace(train=train), trained.network)
+    pixels = picture(90, 120)
+    prob = inference.predict(fitted, pixels)
+    assert prob.shape == (2, 90, 120)
+    small = images.resize(images.to_unit(pixels), (45, 60))
+    alone = inference.predict(
+        Trained(trained.config.replace(train=train.replace(fit_width=0)), trained.network), small
+    )
+    np.testing.assert_allclose(prob, np.clip(images.resize(alone, (90, 120)), 0, 1), atol=1e-6)

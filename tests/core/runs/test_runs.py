@@ -267,6 +267,12 @@ def test_previews_are_found_by_epoch_and_image() -> None:
     assert run.preview(10, 1) is None
 
 
+def test_a_mistake_on_purpose_is_said_wherever_the_run_is_shown() -> None:
+    note = runs.create(TrainConfig.of(mistake="shifted-labels")).status().note
+    assert "makes a mistake on purpose (shifted-labels)" in note
+    assert "Do not report its scores" in note
+
+
 def test_two_hundred_runs_are_listed_at_once() -> None:
     for _ in range(200):
         runs.create(CONFIG)

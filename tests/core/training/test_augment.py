@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 
 from unet_core.base.config import Augmentation
-from unet_core.training.augment import augment, displacements, sampling_grid
+from unet_core.training.augment import augment, displacements, sampling_grid, smoothed_noise
 
 PLAIN = Augmentation(flip=False, transpose=False, rotate90=False)
 STRENGTHS = {
@@ -13,6 +15,7 @@ STRENGTHS = {
     "shift": 0.1,
     "scale": 0.3,
     "elastic": 3.0,
+    "elastic_alpha": (200.0, 300.0),
     "affine": 6.0,
     "brightness": 0.2,
     "contrast": 0.3,
@@ -20,7 +23,10 @@ STRENGTHS = {
     "noise": 0.1,
     "multiplicative_noise": 0.1,
 }
-GEOMETRY = ("flip", "transpose", "rotate90", "rotate", "shift", "scale", "elastic", "affine")
+GEOMETRY = (
+    *("flip", "transpose", "rotate90", "rotate", "shift", "scale"),
+    *("elastic", "elastic_alpha", "affine"),
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -153,3 +159,41 @@ def test_moved_corners_are_a_linear_map_of_at_most_the_given_reach() -> None:
     assert float(second) < 1e-3
     # The corners of the middle third's square, half a pixel from a pixel's centre.
     assert 3 < float(moved[:, 10:50, 10:50].abs().amax((1, 2, 3)).median()) <= 3 * 6.0
+
+
+def test_smoothed_noise_is_as_strong_as_simards_rule_says() -> None:
+    """Uniform noise smoothed by sigma has a deviation of .577 / (2 sqrt(pi) sigma)."""
+    config = PLAIN.replace(elastic_alpha=(100.0, 100.0), elastic_blur=(4.0, 4.0))
+    found = smoothed_noise(torch.Size((4, 1, 128, 128)), config, generator())
+    inside = found[:, 20:-20, 20:-20]
+    assert inside.std() == pytest.approx(100 * 0.577 / (2 * math.sqrt(math.pi) * 4), rel=0.1)
+    steps = (inside[:, 1:] - inside[:, :-1]).std()
+    assert steps < 0.3 * inside.std()  # smooth
+
+
+def test_noise_first_is_bent_with_the_image_and_brightness_comes_last() -> None:
+    flat = torch.full((1, 1, 64, 64), 0.5)
+    labels = torch.zeros(1, 64, 64, dtype=torch.int32)
+    config = PLAIN.replace(noise=0.2, fixed_noise=True, elastic=4.0, brightness=0.3)
+    last, _, _ = augment(flat, labels, config, generator())
+    first, _, _ = augment(flat, labels, config.replace(order="noise-first"), generator())
+
+    def roughness(image: torch.Tensor) -> float:
+        return float((image[..., 1:] - image[..., :-1]).std())
+
+    assert roughness(first) < 0.9 * roughness(last)  # interpolated, so smoother than fresh noise
+    assert abs(float(first.mean()) - 0.5) > 0.01
+
+
+def test_fixed_noise_has_its_whole_deviation_every_time() -> None:
+    flat, labels = torch.zeros(6, 1, 64, 64), torch.zeros(6, 64, 64, dtype=torch.int32)
+    full, _, _ = augment(flat, labels, PLAIN.replace(noise=0.2, fixed_noise=True), generator())
+    some, _, _ = augment(flat, labels, PLAIN.replace(noise=0.2), generator())
+    assert full.std((1, 2, 3)) == pytest.approx([0.2] * 6, rel=0.05)
+    assert some.std((1, 2, 3)).min() < 0.15
+
+
+@pytest.mark.parametrize("ends", [(3.0,), (5.0, 2.0)])
+def test_ends_of_a_range_that_do_not_rise_are_refused(ends: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="elastic_alpha must be two rising numbers, got"):
+        Augmentation(elastic_alpha=ends)

@@ -3,8 +3,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from unet_core.base.config import Objective
 from unet_core.network.model import probabilities
 from unet_core.training import losses
+from unet_core.training.criterion import Criterion
 
 
 @pytest.fixture
@@ -80,3 +82,37 @@ def test_probabilities_sum_to_one_only_when_classes_exclude_each_other() -> None
     logits = torch.tensor([[[2.0]], [[-1.0]]])
     assert float(probabilities(logits, softmax=True).sum()) == pytest.approx(1)
     assert probabilities(logits, softmax=False)[0].item() == pytest.approx(0.8808, abs=1e-4)
+
+
+@pytest.mark.parametrize(("squash", "classes"), [("sigmoid", 3), ("softmax", 3), ("softmax", 2)])
+def test_an_activation_too_many_keeps_the_loss_from_reaching_0(squash: str, classes: int) -> None:
+    """Three classes: log(1 + 2 / e) = .5514, the floor of unet-multiclass."""
+    target = {2: "two-class", 3: "three-class"}[classes]
+    objective = Objective(target=target, loss="cross-entropy", squash=squash)
+    truth = torch.zeros(1, 2, 2, dtype=torch.int64)
+    sure = torch.full((1, classes, 2, 2), -50.0)
+    sure[:, 0] = 50.0
+    floor = float(Criterion(objective).loss(sure, truth, None))
+    assert floor == pytest.approx(np.log(1 + (classes - 1) / np.e), abs=1e-6)
+    assert classes == 2 or floor == pytest.approx(0.5514, abs=1e-4)
+    assert float(Criterion(objective.replace(squash="none")).loss(sure, truth, None)) < 1e-6
+
+
+def test_weights_divided_by_their_sum_count_by_their_ratio_in_each_image(
+    rng: torch.Generator,
+) -> None:
+    logits = torch.randn(2, 2, 4, 4, generator=rng)
+    classes = torch.randint(2, (2, 4, 4), generator=rng)
+    weights = torch.rand(2, 4, 4, generator=rng) + 0.1
+    got = losses.loss(logits, classes, "cross-entropy", weights_BHW=weights, divide=True)
+    each = functional.cross_entropy(logits, classes, reduction="none")
+    expected = ((weights * each).sum((1, 2)) / weights.sum((1, 2))).mean()
+    assert torch.allclose(got, expected)
+    weights[1] *= 7
+    again = losses.loss(logits, classes, "cross-entropy", weights_BHW=weights, divide=True)
+    assert torch.allclose(again, expected)
+
+
+def test_an_activation_in_the_network_needs_exclusive_classes() -> None:
+    with pytest.raises(ValueError, match="squash softmax needs exclusive classes"):
+        Objective(squash="softmax")

@@ -632,3 +632,81 @@ def test_weights_of_another_network_are_refused_by_the_setting_that_differs(
     file = saved_model(tmp_path)
     with pytest.raises(ValueError, match=f"init_from .*first.safetensors does not fit.*{sentence}"):
         new(TINY.replace(init_from=str(file), **changes))
+
+
+def test_centroids_are_those_of_filled_objects_and_middle_is_that_of_the_image() -> None:
+    labels = np.zeros((200, 200), np.int32)
+    labels[60:100, 60:100] = 1
+    labels[70:100, 60:90] = 0  # an angle: its box and its mass have different middles
+    ring = np.zeros((200, 200), np.int32)
+    ring[80:120, 80:120] = 1
+    ring[82:118, 82:110] = 0  # off the middle, but a hole: filled
+    rows, columns = np.nonzero(labels)
+    source = TINY.replace(crops="centroids").images
+    (first, second) = loader.find_places(source, [labels, ring])
+    assert first.start == (int(rows.mean()) - 16, int(columns.mean()) - 16)
+    assert second.start == (99 - 16, 99 - 16)
+    assert loader.find_places(TINY.replace(crops="centred").images, [labels])[0].start != (
+        first.start
+    )
+    (middle,) = loader.find_places(TINY.replace(crops="middle").images, [labels])
+    assert middle.start == (84, 84)
+
+
+def test_places_drawn_with_replacement_leave_some_out() -> None:
+    every = loader._order(0, 0, 100, False)
+    drawn = loader._order(0, 0, 100, True)
+    assert sorted(every) == list(range(100))
+    assert 50 < len(set(drawn.tolist())) < 80  # 1 - 1 / e of them
+    assert drawn.tolist() != loader._order(0, 1, 100, True).tolist()
+
+
+SHAPES = TINY.replace(
+    data="synthetic-shapes:train=4,test=1,rows=64,columns=64",
+    target="classes",
+    loss="cross-entropy",
+)
+
+
+def test_leaky_patches_validate_on_mirror_images_of_patches_that_are_trained_on() -> None:
+    data = loader.load(SHAPES.replace(scheme="leaky", crops="patches", patches=5, val_images=0))
+    assert (len(data.places), len(data.val)) == (72, 8)  # 4 images x 5 patches x 4 mirrored
+    trained = {
+        data.train[place.example]
+        .norm_HW[place.start[0] : place.start[0] + 32, place.start[1] : place.start[1] + 32]
+        .tobytes()
+        for place in data.places
+        if place.start
+    }
+    for one in data.val:
+        copies = [one.norm_HW, one.norm_HW[::-1], one.norm_HW[:, ::-1], one.norm_HW[::-1, ::-1]]
+        assert any(np.ascontiguousarray(copy).tobytes() in trained for copy in copies)
+
+
+def test_images_are_resized_and_equalised_before_they_are_learned() -> None:
+    plain, small = (
+        loader.load(SHAPES.replace(fit_width=width, equalise=bool(width))) for width in (0, 48)
+    )
+    assert plain.train[0].norm_HW.shape == (64, 64)
+    assert small.train[0].norm_HW.shape == small.train[0].labels_HW.shape == (48, 48)
+    assert set(np.unique(small.train[0].labels_HW)) <= {0, 1, 2}
+    sorted_HW = np.sort(
+        loader.load(SHAPES.replace(equalise=True, normalisation="given")).train[0].norm_HW.ravel()
+    )
+    even = np.linspace(0, 1, sorted_HW.size)
+    assert np.abs(sorted_HW - even).max() < 0.1
+
+
+def test_each_mistake_is_made_where_it_says_and_nowhere_else() -> None:
+    right, shifted, leaked, raw = (
+        loader.load(TINY.replace(mistake=one))
+        for one in ("none", "shifted-labels", "test-in-training", "raw-prediction")
+    )
+    np.testing.assert_array_equal(
+        shifted.train[0].labels_HW[8:, 8:], right.train[0].labels_HW[:-8, :-8]
+    )
+    np.testing.assert_array_equal(shifted.val[0].labels_HW, right.val[0].labels_HW)
+    test = set(datasets.sample_names(TINY.images.data, "test"))
+    assert {one.name for one in leaked.train} == {one.name for one in right.train} | test
+    np.testing.assert_array_equal(raw.train[0].norm_HW, right.train[0].norm_HW)
+    assert raw.val[0].norm_HW.max() > 50 > right.val[0].norm_HW.max()
