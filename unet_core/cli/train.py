@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a training process must have its lock before it imports num
 
 def add_to(found: Any) -> None:
     """Add the command to the parsers that were found."""
-    recipes = "\n".join(f"  {name:14}{one.sentence}" for name, one in PRESETS.items())
+    recipes = "\n".join(f"  {name:27}{one.sentence}" for name, one in PRESETS.items())
     parser = add_command(
         found,
         "train",

@@ -109,5 +109,5 @@ def test_a_preset_without_its_data_says_what_it_takes_instead() -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="quick, dsb-binary, dsb-binary-original, dsb-boundary"):
+    with pytest.raises(ValueError, match="quick, dsb-binary, dsb-boundary, dl4mia"):
         preset("fast")

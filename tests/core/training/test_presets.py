@@ -33,8 +33,16 @@ def test_every_recipe_can_move_to_every_data_set(recipe: str, data: str) -> None
     config, note = presets.move(base, data, has_classes=about.labels == "classes")
     assert config.images.data == data
     assert targets.channel_names(config.objective.target, classes)
-    assert bool(note) == ((about.labels == "classes") != (base.objective.target == "classes"))
+    changes_target = (about.labels == "classes") != (base.objective.target == "classes")
+    assert (f"{data} has" in note) == changes_target
     assert datasets.resolve_scheme(data, config.images.scheme) in about.schemes
+
+
+def test_numbers_given_for_one_set_are_measured_on_another() -> None:
+    original = presets.preset("dsb-binary-original").config
+    config, note = presets.move(original, "synthetic-nuclei", has_classes=False)
+    assert config.images.normalisation == "dataset"
+    assert "given mean and deviation are not those of synthetic-nuclei" in note
 
 
 def test_a_recipe_that_stays_is_not_touched() -> None:
