@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.shared import glossary, page, states, words
-from ui.train import curves, state
+from ui.train import broken, curves, state
 from unet_core.runs import runs
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
@@ -68,6 +68,7 @@ def show(run_id: str) -> None:
     st.fragment(_show_live, run_every=TICK_SECONDS if status.is_alive else None)(
         run, status.is_alive
     )
+    broken.show(run)
     show_settings(run)
 
 

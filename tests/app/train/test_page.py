@@ -15,7 +15,7 @@ from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from ui.shared import page
-from ui.train import costs
+from ui.train import costs, form
 from ui.train import table as run_table
 from unet_core.base import device, folders
 from unet_core.cli import main, train
@@ -118,14 +118,20 @@ def labels(app: AppTest) -> list[str]:
 
 def test_without_a_run_the_page_offers_the_form_and_says_how_to_begin() -> None:
     app = open_train()
-    assert app.radio(key="preset").options == list(presets.PRESETS)
+    assert app.radio(key="preset").options == list(presets.of_kind("ours"))
     assert "No run yet" in texts(app)
     assert not app.button(key="start").disabled
 
 
-def test_every_recipe_stands_with_its_sentence() -> None:
-    captions = open_train().radio(key="preset").proto.captions
-    assert list(captions) == [one.sentence for one in presets.PRESETS.values()]
+def test_every_recipe_stands_with_its_sentence_among_those_of_its_kind() -> None:
+    app = open_train()
+    shown: dict[str, str] = {}
+    for kind in form.KINDS:
+        app.button_group(key="kind").set_value(kind).run()
+        radio = app.radio(key="preset")
+        shown |= dict(zip(radio.options, radio.proto.captions, strict=True))
+        assert radio.value == radio.options[0]
+    assert shown == {name: one.sentence for name, one in presets.PRESETS.items()}
 
 
 @pytest.mark.usefixtures("no_data")
@@ -480,3 +486,16 @@ def test_chosen_runs_are_compared_in_one_chart_with_the_settings_that_differ() -
     assert list(table.index) == ["lr"]
     assert table[f"quick {longer.id[-6:]}"]["lr"] == "0.01"
     assert table[f"quick {shorter.id[-6:]}"]["lr"] == "0.02"
+
+
+def test_a_run_that_is_broken_on_purpose_says_why_and_how_to_mend_it() -> None:
+    recipe = presets.preset("broken-rate")
+    run = runs.create(recipe.config.replace(data="synthetic-nuclei"), preset="broken-rate")
+    app = open_train(run=run.id)
+    assert recipe.wrong in texts(app)
+    assert "One setting mends it: `lr=0.003`." in texts(app)
+    assert "Open the form with it mended" in [one.proto.label for one in app.get("page_link")]
+    mended = runs.create(run.config.replace(lr=0.003), preset="broken-rate")
+    assert "This run is mended, with `lr=0.003`" in texts(open_train(run=mended.id))
+    usual = runs.create(run.config.replace(lr=0.003), preset="quick")
+    assert "mends it" not in texts(open_train(run=usual.id))
