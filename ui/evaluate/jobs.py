@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shared import background, page, states, words
+from ui.shared import background, learner, page, states, words
 from unet_core.runs import jobs
 from unet_core.runs.jobs import Job, JobStatus
 
@@ -22,6 +22,7 @@ Show = Callable[[Job, dict[str, Any]], None]
 def start(kind: str, words: Sequence[str], *, title: str, token: str) -> None:
     """Start a job (the same token gives the same one) and open it; ends this run of the page."""
     job = jobs.start(kind, list(words), title=title, token=token)
+    learner.note(learner.JOB, job.id)
     open_job(job.id)
     st.rerun()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.shared import html
+from ui.shared import html, learner
 from ui.shared.words import plain
 from unet_core.base import device, faults
 
@@ -27,6 +27,7 @@ FOLDER = UI.parent / "pages"
 # The file in pages/ (its address, too), the title in the menu, and the icon.
 MENU = {
     "home": ("Home", ":material/home:"),
+    "learn": ("Learn", ":material/school:"),
     "data": ("Data", ":material/photo_library:"),
     "model": ("Model", ":material/account_tree:"),
     "train": ("Train", ":material/show_chart:"),
@@ -95,6 +96,7 @@ def setup(title: str, explanation: str) -> None:
         st.title(title, width="content", anchor=False)
         with st.container(width="content"):
             show_device()
+    _show_way_back(title)
     with st.expander("What is on this page?", icon=":material/help:", type="compact"):
         st.markdown(explanation)
 
@@ -109,6 +111,18 @@ def _obey_link(title: str) -> None:
         st.session_state["_page"] = title
         for key in st.query_params:
             st.session_state.pop(key, None)
+
+
+def _show_way_back(here: str) -> None:
+    """For whoever follows a lesson: the way from its pages back to it."""
+    step = learner.follow_step()
+    if step is not None and here != title("learn"):
+        link(
+            "learn",
+            label=f"Back to the lesson, step {step[1]}",
+            icon=icon("learn"),
+            query={"lesson": step[0]},
+        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shared import background, forms, overview, page, takeover
+from ui.shared import background, forms, learner, overview, page, takeover
 from ui.shared.words import plain
 from ui.train import range_chart
 from unet_core.base import records
@@ -62,7 +62,9 @@ def show_button(command: Sequence[str] | None) -> None:
         )
     if clicked and command is not None and not is_going:
         with page.guard():
-            _open(jobs.start(KIND, command, title=_title(command), token=_token()))
+            job = jobs.start(KIND, command, title=_title(command), token=_token())
+            learner.note(learner.JOB, job.id)
+            _open(job)
             st.rerun()
 
 
