@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shared import forms, models, overview, page, takeover, words
+from ui.shared import forms, learner, models, overview, page, takeover, words
 from ui.train import costs, range_test
 from unet_core.base import device
 from unet_core.base.config import TrainConfig
@@ -57,6 +57,8 @@ class Choice:
 
 def show() -> None:
     """The form, and beside it the start: it judges the settings, so it stays in view with them."""
+    with page.guard():
+        _take_link()
     left, right = st.columns([3, 2], gap="large")
     with left:
         choice = _choose()
@@ -79,6 +81,28 @@ def show() -> None:
     with card:
         range_test.show_button(command)
     range_test.show(test, command, choice.form)
+
+
+def _take_link() -> None:
+    """Begin as the address asks, `?preset=quick&data=synthetic-nuclei&epochs=2`, on arrival only.
+
+    Raises ValueError for a recipe, a data set or a setting that is not there.
+    """
+    asked = {
+        name: text
+        for name, text in st.query_params.items()
+        if name == "preset" or name in TrainConfig.options()
+    }
+    is_taken = "preset" in st.session_state and st.session_state.get("_link") == asked
+    if not asked or is_taken:
+        return
+    st.session_state["_link"] = dict(asked)
+    preset, data = asked.pop("preset", FIRST_PRESET), asked.pop("data", None)
+    base = presets.preset(preset).config
+    changed = base.with_text(f"{name}={text}" for name, text in asked.items())
+    changes = {name: changed.get(name) for name in asked}
+    takeover.offer(changes, source="the link", data=data)
+    st.session_state["preset"] = preset
 
 
 def _choose() -> Choice:
@@ -341,10 +365,13 @@ def _start_button(choice: Choice, config: TrainConfig | None, seeds: int) -> Non
             if seeds == 1:
                 run = runs.create(config, **about)
                 runs.start(run)
+                learner.note(learner.RUN, run.id)
                 st.query_params["run"] = run.id
             else:
                 repeat = repeats.create(config, seeds, **about)
                 repeat.start()
+                for run in repeat.runs:
+                    learner.note(learner.RUN, run.id)
                 st.query_params["repeat"] = repeat.name
             st.session_state["_used_token"] = token
             st.rerun()

@@ -142,6 +142,36 @@ def test_quick_falls_back_to_synthetic_nuclei_and_says_so() -> None:
     assert not app.button(key="start").disabled
 
 
+def test_a_link_brings_recipe_set_and_settings_and_what_is_changed_by_hand_stays() -> None:
+    app = open_train(preset="dsb-binary", data="synthetic-nuclei", epochs="3", widths="8,16")
+    assert app.radio(key="preset").value == "dsb-binary"
+    assert app.selectbox(key="data-dsb-binary").value == "synthetic-nuclei"
+    form = "new-dsb-binary-synthetic-nuclei"
+    assert app.number_input(key=f"{form}-epochs").value == 3
+    assert app.text_input(key=f"{form}-widths").value == "8, 16"
+    assert "From the link: epochs 3, widths 8,16" in texts(app)
+    app.number_input(key=f"{form}-epochs").set_value(4).run()
+    assert app.number_input(key=f"{form}-epochs").value == 4
+    app.radio(key="preset").set_value("nuclei").run()
+    assert app.radio(key="preset").value == "nuclei"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"preset": "slow"}, "unknown preset 'slow'"),
+        ({"preset": "quick", "data": "moon"}, "data set must be one of"),
+        ({"preset": "quick", "epochs": "many"}, "epochs must be a whole number, got 'many'"),
+    ],
+)
+def test_a_link_to_what_is_not_there_is_a_sentence_above_the_form(
+    query: dict[str, str], sentence: str
+) -> None:
+    app = open_train(**query)
+    assert sentence in app.error[0].value
+    assert app.radio(key="preset").value == "quick"
+
+
 @pytest.mark.usefixtures("no_data")
 def test_a_set_that_is_not_there_says_how_to_get_it_and_cannot_start() -> None:
     app = open_train()
