@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.data import augmentation_pictures
 from ui.data.sample import choose_sample
-from ui.shared import cache, forms, html, page, takeover
+from ui.shared import cache, forms, guess, html, page, takeover
 from ui.shared.choice import choose
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.data import datasets
@@ -39,7 +39,8 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
         row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
         with row:
             sample = choose_sample(about, names)
-            base = base_of(_choose_recipe(about), about)
+            recipe = _choose_recipe(about)
+            base = base_of(recipe, about)
             seed = _choose_draws(base)
         found = datasets.load(about.name, split, sample)
         if found.labels_HW is None:
@@ -55,6 +56,17 @@ def show(about: DataSet, split: str, names: list[str]) -> None:
             _show_buttons(about, base, config)
         with pictures:
             draws = _draw(found, about, config, seed)
+            is_shown = guess.first(
+                f"moved-{about.name}-{recipe}-{seed}",
+                f"With these settings {COUNT} draws are made of one crop. In how many of them will "
+                "the labels be others, too, because the objects have moved?",
+                draws.n_moved,
+                low=0,
+                high=COUNT,
+                step=1,
+            )
+            if not is_shown:
+                return
             augmentation_pictures.show_tiles(draws, about, revision=f"{about.name} {sample} {seed}")
             augmentation_pictures.show_histogram(draws)
         augmentation_pictures.show_closer(draws, about, revision=f"{about.name} {sample} {seed}")

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.evaluate import errors, images, ladder, pixels, protocol, scores, sentences
-from ui.shared import cache, html, page
+from ui.shared import cache, glossary, guess, html, page
 from ui.shared.words import plain
 from unet_core.runs.jobs import Job
 from unet_core.scoring.errors import table as error_table
@@ -23,6 +23,8 @@ def show(job: Job, document: Document) -> None:
     html.shrink_numbers()
     st.caption(plain(sentences.settings(document)))
     _warn(document)
+    if not _guess_first(job, document):
+        return
     protocol.show(document)
     parts = _parts(job, document)
     tabs = st.tabs(list(parts), key="show", bind="query-params")
@@ -32,6 +34,20 @@ def show(job: Job, document: Document) -> None:
                 draw(document)
     with page.guard():
         _show_downloads(job, document)
+
+
+def _guess_first(job: Job, document: Document) -> bool:
+    """Whether the scores may be shown to somebody who follows a lesson."""
+    if not sentences.has_objects(document):
+        return True
+    return guess.first(
+        f"f1-{job.id}",
+        f"What is F1 of all objects together, at IoU .50? {glossary.F1}",
+        sentences.row_at(document["pooled"]).get("f1"),
+        low=0.0,
+        high=1.0,
+        step=0.01,
+    )
 
 
 def _parts(job: Job, document: Document) -> dict[str, Callable[[Document], None]]:

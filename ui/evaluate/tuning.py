@@ -10,7 +10,7 @@ import streamlit as st
 from ui.evaluate import charts, images, jobs, sentences
 from ui.evaluate.result import offer
 from ui.evaluate.sentences import AVERAGES, MEASURES
-from ui.shared import forms, html, page
+from ui.shared import forms, guess, html, page
 from ui.shared.words import number, plain
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets
@@ -26,6 +26,16 @@ def show(job: Job, document: Document) -> None:
     html.shrink_numbers()
     _say_first(document)
     label = f"{MEASURES[document['measure']]} {AVERAGES[document['average']]}"
+    is_shown = guess.first(
+        f"threshold-{job.id}",
+        f"From which probability on should a pixel belong to an object, so that {label} is best?",
+        document["best"].get("threshold"),
+        low=0.0,
+        high=1.0,
+        step=0.05,
+    )
+    if not is_shown:
+        return
     left, right = st.columns([3, 2], gap="large")
     with left:
         second = forms.label(Segmentation, document["second"])

@@ -26,6 +26,11 @@ class Draws:
     labels_BHW: np.ndarray
     border_BHW: np.ndarray | None  # float32, where the weight map moves with the image
 
+    @property
+    def n_moved(self) -> int:
+        """In how many draws the labels are not those of the crop."""
+        return int((self.labels_BHW != self.labels_HW).any((1, 2)).sum())
+
     def weights_HW(self, index: int | None) -> np.ndarray:
         """The weight map of a draw, or (None) of the crop as it was: float32, 1 and more.
 

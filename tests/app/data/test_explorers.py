@@ -98,6 +98,16 @@ def test_eight_draws_and_one_of_them_in_four_views() -> None:
     assert viewers(app)[0] == tiles
 
 
+def test_in_a_lesson_the_draws_wait_for_a_guess() -> None:
+    app = open_tab("Augmentation", aug_seed="3", step="a-lesson/1")
+    assert not viewers(app)
+    key = "moved-synthetic-nuclei-nuclei-3"
+    app.number_input(key=f"guess-{key}").set_value(0).run()
+    app.button(key=f"guess-go-{key}").click().run()
+    assert len(viewers(app)) == 2
+    assert "You guessed 0; it is 8, 8 more" in "".join(one.value for one in app.info)
+
+
 def test_switches_and_sliders_change_the_draws_and_reset_takes_them_back() -> None:
     app = open_tab("Augmentation", aug_from="quick", aug_view="Image")
     first = viewers(app)[0]

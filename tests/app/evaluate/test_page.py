@@ -113,6 +113,20 @@ def test_without_models_and_jobs_the_page_says_how_to_get_them(
     assert "Each one is kept here with its figures until somebody deletes it" in found
 
 
+@pytest.mark.parametrize(("kind", "key"), [("evaluate", "f1"), ("tune", "threshold")])
+def test_in_a_lesson_a_result_waits_for_a_guess(
+    world: dict[str, Any], model: str, kind: str, key: str
+) -> None:
+    job = make_job(kind, world[kind])
+    assert numbers(open_page(job=job.id))
+    app = open_page(job=job.id, step="a-lesson/1")
+    assert not numbers(app)
+    app.number_input(key=f"guess-{key}-{job.id}").set_value(0.4).run()
+    app.button(key=f"guess-go-{key}-{job.id}").click().run()
+    assert numbers(app)
+    assert "You guessed 0.4" in texts(app)
+
+
 def test_start_makes_one_job_with_a_command_that_parses(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

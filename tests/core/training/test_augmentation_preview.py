@@ -31,6 +31,14 @@ def test_without_any_change_every_draw_is_the_crop_itself(nuclei) -> None:
     assert (found.norm_BHW == found.norm_HW).all()
     assert (found.labels_BHW == found.labels_HW).all()
     assert found.labels_HW.any()
+    assert found.n_moved == 0
+
+
+def test_labels_move_with_geometry_and_not_with_brightness(nuclei) -> None:
+    bright = augmentation_preview.draw(*nuclei, model_config(**STILL, brightness=0.3))
+    bent = augmentation_preview.draw(*nuclei, model_config(**STILL, elastic=4.0))
+    assert (bright.norm_BHW != bright.norm_HW).any()
+    assert (bright.n_moved, bent.n_moved) == (0, 8)
 
 
 @pytest.mark.parametrize("normalisation", ["percentile", "dataset"])
