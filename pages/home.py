@@ -46,9 +46,14 @@ def show_starts() -> None:
             st.markdown(text)
             label = f":primary[**Go to {page.title(name)}**]"
             page.link(name, label=label, icon=":material/arrow_forward:")
-    st.caption(
-        "Following a public tutorial? Segmentation with U-Net, Pixel classification (DL4MIA), "
-        "UNet-PyTorch, the EM challenge notebook and unet-multiclass are recipes of the Train page."
+    show_item(
+        "learn",
+        label="New here? Learn it step by step",
+        icon=page.icon("learn"),
+        query={},
+        text="From pixels to objects in twenty minutes, and five public tutorials: Segmentation "
+        "with U-Net, Pixel classification (DL4MIA), UNet-PyTorch, the EM challenge notebook and "
+        "unet-multiclass.",
     )
 
 
