@@ -48,7 +48,7 @@ def show_starts() -> None:
             page.link(name, label=label, icon=":material/arrow_forward:")
     show_item(
         "learn",
-        label="New here? Learn it step by step",
+        label=":primary[**New here? Learn it step by step**]",
         icon=page.icon("learn"),
         query={},
         text="From pixels to objects in twenty minutes, and five public tutorials: Segmentation "

@@ -20,7 +20,7 @@ def show(lesson: Lesson) -> None:
     st.markdown(lesson.teaches)
     if lesson.text:
         st.markdown(lesson.text)
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         guess.choose()
         is_going = past.choose().is_going
     st.fragment(_show_live, run_every=TICK_SECONDS if is_going else None)(lesson, is_going)
@@ -50,7 +50,7 @@ def _show_live(lesson: Lesson, was_going: bool) -> None:
 
 def _show_figures(lesson: Lesson, now: Past) -> None:
     """What to expect, and the learner's own."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         _show_pair("Time for the lesson", f"{lesson.minutes} min", None)
         for figure in lesson.figures:
             own = progress.best(now, figure)
