@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.shared import cache, overview, page, states
+from ui.shared import cache, glossary, overview, page, states
 from ui.shared.words import plain
 from unet_core.data import datasets
 from unet_core.network import checkpoint
@@ -139,7 +139,8 @@ def show_run(seen: Seen) -> None:
 page.setup("U-Net Workbench", EXPLANATION)
 st.markdown(
     "Browse microscopy data, train a U-Net and watch it learn, segment your own images, "
-    "and read what the score means."
+    "and read what the score means.",
+    help=glossary.of("Watershed F1"),  # which stand in the picture, where no help can
 )
 st.html(PIPELINE)
 # A link's own padding would set it apart from the line below it.

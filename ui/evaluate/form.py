@@ -202,7 +202,9 @@ def _finish_tune(chosen: Choice) -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        measure = choose("Score", [one.upper() for one in landscape.MEASURES], "measure", width=110)
+        scores = [one.upper() for one in landscape.MEASURES]
+        about = glossary.of(" ".join(scores))
+        measure = choose("Score", scores, "measure", width=110, help=about)
         averages = {sentences.AVERAGES[one]: one for one in landscape.AVERAGES}
         average = choose(
             "Average", list(averages), "average", width=140, help=sentences.ABOUT_AVERAGES

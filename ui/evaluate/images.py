@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.evaluate import charts, sentences
-from ui.shared import cache, page, words
+from ui.shared import cache, glossary, page, words
 from unet_core.data import datasets
 
 Document = dict[str, Any]
@@ -41,7 +41,12 @@ def show(document: Document) -> None:
     known = {key: label for key, label in SCORES.items() if key in table}
     names = {label: key for key, label in known.items()}
     chosen = st.segmented_control(
-        "Worst first by", list(names), default=next(iter(names)), required=True, key="worst"
+        "Worst first by",
+        list(names),
+        default=next(iter(names)),
+        required=True,
+        key="worst",
+        help=glossary.of(" ".join(names)),
     )
     key = names[str(chosen)]
     table = table.sort_values([key, "name"], na_position="last", ignore_index=True)
@@ -50,7 +55,9 @@ def show(document: Document) -> None:
     text += "*Open* shows the image in Segment with this model and these settings."
     if document.get("crop_multiple"):
         text += " There the image is whole, so its score may differ a little."
-    st.caption(("Scores of objects at IoU 0.50. " if "f1" in known else "") + text)
+    if "f1" in known:
+        text = f"Scores of objects at IoU 0.50. {text}"
+    st.caption(text, help=glossary.of(text))
 
 
 def _show_table(document: Document, table: pd.DataFrame, known: dict[str, str]) -> None:
@@ -148,7 +155,12 @@ def show_groups(document: Document) -> None:
     st.subheader("Images", anchor=False)
     with st.container(horizontal=True):
         y = st.segmented_control(
-            "Score", list(scores), default=next(iter(scores)), required=True, key="group-score"
+            "Score",
+            list(scores),
+            default=next(iter(scores)),
+            required=True,
+            key="group-score",
+            help=glossary.of(" ".join(scores)),
         )
         x = st.segmented_control(
             "against", list(facts), default=next(iter(facts)), required=True, key="group-fact"
@@ -184,7 +196,8 @@ def _show_bars(document: Document) -> None:
         st.plotly_chart(fig, key="by-touching", config={"displaylogo": False})
     st.caption(
         "**Recall** is the share of these true objects that were found (IoU ≥ 0.50), **mean IoU** "
-        f"how well those that were found fit. {_hardest(sizes, touching)}"
+        f"how well those that were found fit. {_hardest(sizes, touching)}",
+        help=glossary.of("Recall IoU"),
     )
 
 

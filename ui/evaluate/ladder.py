@@ -75,7 +75,8 @@ def show(document: Document) -> None:
         st.markdown(LEGEND)
         for rung in rungs:
             lesson = LESSONS.get(rung["name"], rung["what"])
-            st.markdown(f"**{rung['name']}.** {lesson}", help=rung["what"])
+            help = "\n\n".join(filter(None, [rung["what"], glossary.of(rung["name"])]))
+            st.markdown(f"**{rung['name']}.** {lesson}", help=help)
     with st.expander("As a table"):
         st.dataframe(_shown(rungs, iou), hide_index=True, height="content")
 

@@ -26,8 +26,8 @@ SCORES = {
 }
 
 MEMBRANES = {
-    "v_rand": ("V_rand", "1 is perfect. Of pairs of pixels, how many are rightly together."),
-    "v_info": ("V_info", "1 is perfect. The same question, asked of information."),
+    "v_rand": ("V_rand", glossary.V_RAND),
+    "v_info": ("V_info", glossary.V_INFO),
     "pixel_error": ("Pixel error", "0 is perfect. Share of pixels on the wrong side."),
     "rand_error": ("Rand error", "0 is perfect. Before borders are thinned, as in 2012."),
 }

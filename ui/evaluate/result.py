@@ -21,7 +21,8 @@ Document = dict[str, Any]
 def show(job: Job, document: Document) -> None:
     """All of a finished evaluation."""
     html.shrink_numbers()
-    st.caption(plain(sentences.settings(document)))
+    settings = sentences.settings(document)
+    st.caption(plain(settings), help=glossary.of(settings))
     _warn(document)
     if not _guess_first(job, document):
         return

@@ -86,7 +86,7 @@ def _show_figures(document: Document) -> None:
             f" By image is the mean of {scored} of {document['images']} images: the others hold "
             "no object, and none was found."
         )
-    st.markdown(text)
+    st.markdown(text, help=glossary.of("IoU"))
 
 
 def table(document: Document) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.evaluate import charts, images, jobs, sentences
 from ui.evaluate.result import offer
 from ui.evaluate.sentences import AVERAGES, MEASURES
-from ui.shared import forms, guess, html, page
+from ui.shared import forms, glossary, guess, html, page
 from ui.shared.words import number, plain
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets
@@ -60,7 +60,10 @@ def _say_first(document: Document) -> None:
     if document["on_test"]:
         st.error(plain(sentences.tuned_on_test(document["tuned_on"])), icon=":material/block:")
     else:
-        st.caption(text + (" · averaged over flips and rotations" if document["flips"] else ""))
+        st.caption(
+            text + (" · averaged over flips and rotations" if document["flips"] else ""),
+            help=glossary.of(text),
+        )
     for note in document["notes"]:
         if not document["on_test"] or "Test images" not in note:
             st.warning(plain(note), icon=":material/info:")

@@ -5,7 +5,7 @@ import streamlit as st
 from ui.learn import measures, past, progress
 from ui.learn.lessons import BY_HAND, OPENED, Figure, Lesson, Rule
 from ui.learn.progress import Past
-from ui.shared import guess, learner, page
+from ui.shared import glossary, guess, learner, page
 from ui.shared.words import duration
 
 TICK_SECONDS = 2.0
@@ -17,9 +17,9 @@ def show(lesson: Lesson) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("All lessons", icon=":material/arrow_back:", key="leave", on_click=_leave)
         st.header(lesson.title, anchor=False, width="content")
-    st.markdown(lesson.teaches)
+    st.markdown(lesson.teaches, help=glossary.of(lesson.teaches))
     if lesson.text:
-        st.markdown(lesson.text)
+        st.markdown(lesson.text, help=glossary.of(lesson.text, before=lesson.teaches))
     with st.container(horizontal=True, gap="medium"):
         guess.choose()
         is_going = past.choose().is_going
@@ -27,9 +27,19 @@ def show(lesson: Lesson) -> None:
     if lesson.questions:
         st.subheader("Questions", anchor=False)
         st.caption("Think of an answer first, then open ours.")
+    above = _written(lesson, len(lesson.steps))
     for question in lesson.questions:
         with st.expander(question.text):
-            st.markdown(question.answer)
+            words = f"{question.text}\n{question.answer}"
+            st.markdown(question.answer, help=glossary.of(words, before=above))
+            above += words
+
+
+def _written(lesson: Lesson, n_steps: int) -> str:
+    """All that stands above the step behind the first `n_steps`: its terms are explained there."""
+    parts = [lesson.teaches, lesson.text, *(figure.measure for figure in lesson.figures)]
+    parts += [lesson.measured, *(f"{step.title}\n{step.text}" for step in lesson.steps[:n_steps])]
+    return "\n".join(parts)
 
 
 def _leave() -> None:
@@ -61,7 +71,9 @@ def _show_figures(lesson: Lesson, now: Past) -> None:
             text = None if own is None else duration(60 * own)
             expected = duration(60 * lesson.training.expected)
             _show_pair("Training", expected, text, lesson.training)
-    st.caption(f"Expected: {lesson.measured}")
+    measures_above = " ".join(figure.measure for figure in lesson.figures)
+    above = f"{lesson.teaches}\n{lesson.text}\n{measures_above}"
+    st.caption(f"Expected: {lesson.measured}", help=glossary.of(lesson.measured, before=above))
 
 
 def _show_pair(label: str, expected: str, own: str | None, figure: Figure | None = None) -> None:
@@ -70,6 +82,7 @@ def _show_pair(label: str, expected: str, own: str | None, figure: Figure | None
         if figure is not None:
             which = "newest" if figure.measure == measures.MINUTES else "best"
             help = f"Yours is the {which} of each {describe(figure.rule)}."
+            help = "\n\n".join(filter(None, [glossary.of(label), help]))
         st.metric(f"{label}, expected", expected, help=help, width="content")
         if figure is not None:
             st.markdown(f"**yours: {own}**" if own else "yours: none yet", width="content")
@@ -94,8 +107,12 @@ def _show_step(lesson: Lesson, number: int, now: Past) -> None:
     with st.container(border=True, key=f"step-{number}"):
         icon = ":material/check_circle:" if is_done else ":material/radio_button_unchecked:"
         state = "done" if is_done else "to do"
-        st.markdown(f"{icon} **{number}. {step.title}** :small[({state})]")
-        st.markdown(step.text)
+        above = _written(lesson, number - 1)
+        st.markdown(
+            f"{icon} **{number}. {step.title}** :small[({state})]",
+            help=glossary.of(step.title, before=above),
+        )
+        st.markdown(step.text, help=glossary.of(step.text, before=above + step.title))
         query = progress.resolve(now, lesson, step.link)
         if query is None:
             st.caption(f":material/lock: {NOT_YET}")

@@ -5,7 +5,7 @@ import streamlit as st
 from ui.learn import past, progress
 from ui.learn.lessons import Lesson
 from ui.learn.progress import Past
-from ui.shared import learner, page
+from ui.shared import glossary, learner, page
 from ui.shared.words import plain
 
 
@@ -18,12 +18,14 @@ def show(found: list[Lesson], faults: list[str]) -> None:
     for sentence in faults:
         st.error(plain(f"This lesson cannot be shown: {sentence}."), icon=":material/edit_off:")
     counted = past.choose()
+    above = ""
     for lesson in found:
         with place.container(border=True):
-            _show_card(lesson, counted)
+            _show_card(lesson, counted, above)
+        above += lesson.teaches
 
 
-def _show_card(lesson: Lesson, past: Past) -> None:
+def _show_card(lesson: Lesson, past: Past, above: str) -> None:
     n_done, n_steps = progress.count_done(past, lesson), len(lesson.steps)
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -40,7 +42,7 @@ def _show_card(lesson: Lesson, past: Past) -> None:
         st.caption(
             f"about {lesson.minutes} min · {n_done} of {n_steps} steps done", width="content"
         )
-    st.markdown(lesson.teaches)
+    st.markdown(lesson.teaches, help=glossary.of(lesson.teaches, before=above))
     st.progress(n_done / n_steps)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
+from ui.shared import glossary
 from ui.shared.words import plain
 from unet_core.base.settings import Settings
 
@@ -42,14 +43,16 @@ def label(kind: type[Settings], name: str) -> str:
 
 
 def tooltip(about: Field, flag: str = "") -> str:
-    """The option's help, its limits, and its name on the command line."""
+    """The option's help, its limits, its name on the command line, and terms among its choices."""
     low, high = about.metadata["low"], about.metadata["high"]
     limits = ""
     if low is not None and high is not None:
         limits = f" From {low:g} to {high:g}."
     elif low is not None:
         limits = f" At least {low:g}."
-    return f"{about.metadata['help']}{limits} Command line: `{flag or about.name}`"
+    text = f"{about.metadata['help']}{limits} Command line: `{flag or about.name}`"
+    terms = glossary.of(" ".join(map(str, about.metadata["choices"])))
+    return f"{text}\n\n{terms}" if terms else text
 
 
 def as_text(value: Any) -> str:

@@ -549,7 +549,7 @@ class Optimisation(Settings):
     )
     ema: float = option(
         0.0,
-        "Average the weights over the last steps (0.99 is about the last 100); 0 is off.",
+        "Exponential moving average of the weights: 0.99 is about the last 100 steps; 0 is off.",
         group="Training",
         low=0.0,
         high=0.99999,

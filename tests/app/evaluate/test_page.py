@@ -113,6 +113,23 @@ def test_without_models_and_jobs_the_page_says_how_to_get_them(
     assert "Each one is kept here with its figures until somebody deletes it" in found
 
 
+@pytest.mark.parametrize("show", ["Objects", "Pixels", "Images", "Size and crowding", "Ladder"])
+def test_terms_of_an_evaluation_are_explained(
+    world: dict[str, Any], model: str, show: str, unexplained: Callable[[AppTest], list[str]]
+) -> None:
+    job = make_job("evaluate", world["evaluate"])
+    assert unexplained(open_page(job=job.id, show=show)) == []
+
+
+def test_terms_of_a_landscape_and_of_the_lists_are_explained(
+    world: dict[str, Any], model: str, unexplained: Callable[[AppTest], list[str]]
+) -> None:
+    job = make_job("tune", world["tune"])
+    make_job("evaluate", world["evaluate"])
+    for query in ({"job": job.id}, {}, {"task": "Tune thresholds"}):
+        assert unexplained(open_page(**query)) == []
+
+
 @pytest.mark.parametrize(("kind", "key"), [("evaluate", "f1"), ("tune", "threshold")])
 def test_in_a_lesson_a_result_waits_for_a_guess(
     world: dict[str, Any], model: str, kind: str, key: str

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -375,6 +375,14 @@ def test_a_run_with_classes_shows_their_iou_first_and_dice_on_request() -> None:
     assert "in the colour of its class" in " ".join(one.value for one in app.caption)
     choice.set_value("Dice").run()
     assert "validation" in [line["name"] for line in charts(app)[1]["series"]]
+
+
+def test_terms_of_a_run_and_of_the_table_of_runs_are_explained(
+    unexplained: Callable[[AppTest], list[str]],
+) -> None:
+    run = make_run(3)
+    assert unexplained(open_train(run=run.id)) == []
+    assert unexplained(open_train()) == []
 
 
 def test_logarithmic_loss_changes_the_axis() -> None:
