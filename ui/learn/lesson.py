@@ -90,7 +90,12 @@ def _show_pair(label: str, expected: str, own: str | None, figure: Figure | None
 
 def describe(rule: Rule) -> str:
     """A rule in words: "run finished with the recipe quick"."""
-    words = {"preset": "the recipe", "data": "the data set", "split": "the split"}
+    words = {
+        "preset": "the recipe",
+        "data": "the data set",
+        "split": "the split",
+        "protocol": "the protocol",
+    }
     parts = [f"{words[key]} {' or '.join(values)}" for key, values in rule.conditions.items()]
     return " and ".join([f"{rule.kind} with {parts[0]}", *parts[1:]]) if parts else rule.kind
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ui.learn import links, measures
 from unet_core.data import datasets
+from unet_core.scoring import protocols
 from unet_core.training import presets
 
 FOLDER = Path(__file__).resolve().parents[2] / "lessons"
@@ -23,7 +24,7 @@ CONDITIONS = {
     OPENED: (),
     BY_HAND: (),
     **dict.fromkeys(RUNS, ("preset", "data")),
-    "evaluation": ("preset", "data", "split"),
+    "evaluation": ("preset", "data", "split", "protocol"),
     "tuning": ("preset", "data", "split"),
     "range test": ("preset",),
 }
@@ -266,6 +267,8 @@ def _check_condition(number: int, key: str, values: tuple[str, ...]) -> None:
                 presets.preset(value)
             elif key == "data":
                 datasets.info(value)
+            elif key == "protocol":
+                protocols.find(value)
             elif value not in links.SPLITS:
                 raise ValueError(f"split must be one of {', '.join(links.SPLITS)}, got {value!r}")
     except ValueError as error:

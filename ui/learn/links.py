@@ -10,7 +10,7 @@ from unet_core.base.config import Segmentation, TrainConfig
 from unet_core.data import datasets
 from unet_core.imaging import matching
 from unet_core.network import checkpoint
-from unet_core.scoring import landscape
+from unet_core.scoring import landscape, protocols
 from unet_core.training import presets
 
 OWN = "own"  # instead of a model or a run: the learner's newest one that fits the lesson
@@ -78,6 +78,7 @@ def _checks(page: str) -> dict[str, Check]:
         checks |= {name: _check_segmentation(name) for name in Segmentation.options()}
         checks["iou"] = _choice("IoU", [f"{value:g}" for value in matching.IOUS])
     if page == "evaluate":
+        checks["protocol"] = _choice("protocol", protocols.PROTOCOLS)
         checks["ladder"] = _choice("ladder", ("true", "false"))
         checks["tune-split"] = _choice("split", SPLITS)
         checks["measure"] = _choice("measure", [one.upper() for one in landscape.MEASURES])

@@ -43,8 +43,10 @@ EVALUATION: dict[str, Callable[[Document], Any]] = {
     "accuracy": _pixels("pixels", "accuracy"),
     "mean IoU by image": _pixels("pixels", "by_image", "mean_iou"),
     "accuracy by image": _pixels("pixels", "by_image", "accuracy"),
+    "mean IoU of the middle": _pixels("pixels", "middle", "mean_iou"),
+    "accuracy of the middle": _pixels("pixels", "middle", "accuracy"),
     "V_rand": _pixels("membranes", "v_rand"),
-    "accuracy of three classes": _pixels("pixels", "three_class_accuracy"),
+    "accuracy of three classes": _pixels("pixels", "by_image", "three_class_accuracy"),
 }
 RUN = (DICE, MINUTES)
 

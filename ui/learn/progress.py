@@ -122,6 +122,7 @@ def _about(job: Job, document: dict[str, Any]) -> dict[str, str]:
         "preset": preset,
         "data": str(document.get("data", "")),
         "split": str(document.get("split", "")),
+        "protocol": str((document.get("protocol") or {}).get("name", "")),
     }
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from ui.learn import lessons, links
+from unet_core.data import datasets
+from unet_core.scoring import protocols, published
 
 GOOD = """title: Count nuclei
 teaches: Counting.
@@ -64,6 +66,7 @@ def test_a_file_gives_header_steps_and_questions() -> None:
         ("0.8 of evaluation", "0.8 in evaluation", "line 5: write it as measure, number, of, rule"),
         ("preset=quick,nuclei", "preset=slow", "line 5: unknown preset 'slow'"),
         ("split=test preset", "split=exam preset", "line 5: split must be one of train, val, test"),
+        ("split=test preset=quick,nuclei", "protocol=mine", "line 5: unknown protocol 'mine'"),
         ("Tick: opened", "Tick: wished", "line 13: there is no rule 'wished'"),
         ("Tick: opened", "Tick: opened data=x", "line 13: conditions of opened are: none"),
         ("Tick: opened\n", "", "line 10: a step has exactly one line with Tick:"),
@@ -113,6 +116,33 @@ def test_every_shipped_lesson_is_whole() -> None:
     assert faults == []
     assert len(found) >= 6
     assert all(one.questions for one in found)
+
+
+def test_a_figure_of_a_protocol_is_the_one_that_was_published() -> None:
+    metrics = {"F1": "f1", "AP": "ap", "mean IoU of patches": "patch_mean_iou"}
+    metrics |= {"mean IoU": "mean_iou", "accuracy of three": "three_class_accuracy"}
+    metrics |= {"accuracy of the": "accuracy"}
+    checked = 0
+    for lesson in lessons.load()[0]:
+        for figure in lesson.figures:
+            for name in figure.rule.conditions.get("protocol", ()):
+                protocol = protocols.find(name)
+                rows = published.find(
+                    protocol.data, "test", scheme=datasets.info(protocol.data).default_scheme
+                )
+                metric = next(
+                    metrics[words]
+                    for words in sorted(metrics, key=len, reverse=True)
+                    if figure.measure.startswith(words)
+                )
+                theirs = [
+                    row.values[0][1]
+                    for row in rows
+                    if (row.method, row.metric) == (protocol.method, metric)
+                ]
+                assert figure.expected == pytest.approx(theirs[0], abs=5e-4)
+                checked += 1
+    assert checked == 7
 
 
 def test_the_example_in_the_guide_is_a_lesson() -> None:

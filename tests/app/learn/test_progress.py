@@ -77,11 +77,13 @@ def test_a_run_ticks_a_step_when_all_conditions_hold(rule: str, state: str, is_d
         ("evaluation preset=quick split=test data=synthetic-nuclei", True),
         ("evaluation preset=nuclei", False),
         ("evaluation split=val", False),
+        ("evaluation protocol=dl4mia", True),
+        ("evaluation protocol=shapes", False),
         ("tuning", False),
     ],
 )
 def test_an_evaluation_ticks_a_step_when_all_conditions_hold(rule: str, is_done: bool) -> None:
-    past = Past(jobs=(make_job(document()),))
+    past = Past(jobs=(make_job(document(protocol={"name": "dl4mia"})),))
     assert progress.is_done(past, lesson(rule), 1) == is_done
 
 
