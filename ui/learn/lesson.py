@@ -83,7 +83,7 @@ def _show_pair(label: str, expected: str, own: str | None, figure: Figure | None
             which = "newest" if figure.measure == measures.MINUTES else "best"
             help = f"Yours is the {which} of each {describe(figure.rule)}."
             help = "\n\n".join(filter(None, [glossary.of(label), help]))
-        st.metric(f"{label}, expected", expected, help=help, width="content")
+        st.metric(f"{label[:1].upper()}{label[1:]}, expected", expected, help=help, width="content")
         if figure is not None:
             st.markdown(f"**yours: {own}**" if own else "yours: none yet", width="content")
 
