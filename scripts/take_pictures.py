@@ -17,6 +17,8 @@ from playwright.sync_api import Page, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "docs" / "pictures"
+RUN = "20260101-000000-quick-0a1b2c"  # named as the Train page does, so that a lesson knows it
+LESSON = "1-from-pixels-to-objects"
 SAMPLE = "set=synthetic-nuclei&split=test&sample=nuclei-test-003"
 
 SCORE = """
@@ -37,7 +39,7 @@ def main() -> None:
         environment = {**os.environ, "UNET_RUNS": f"{folder}/runs", "UNET_DATA": f"{folder}/data"}
         run = [sys.executable, "-m", "unet_core", "train", "--preset", "quick"]
         subprocess.run(
-            [*run, "--run", f"{folder}/runs/quick"], cwd=REPOSITORY, env=environment, check=True
+            [*run, "--run", f"{folder}/runs/{RUN}"], cwd=REPOSITORY, env=environment, check=True
         )
         scored = [sys.executable, "-c", SCORE]
         job = subprocess.run(
@@ -67,8 +69,9 @@ def take_all(url: str, job: str) -> None:
         )
         page = browser.new_page(viewport={"width": 1400, "height": 940})
         page.set_default_timeout(90_000)
+        take(page, f"{url}/learn?lesson={LESSON}&all=true", "learn")
         take(page, f"{url}/data?{SAMPLE}&tab=Sample", "data")
-        take(page, f"{url}/train?run=quick", "train")
+        take(page, f"{url}/train?run={RUN}", "train")
         take(page, f"{url}/model", "model")
         take(page, f"{url}/evaluate?job={job}&show=Ladder", "evaluate")
         take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "segment")
