@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from ui.learn import lessons
 from ui.shared import learner
 from unet_core.base import folders
-from unet_core.runs import runs
+from unet_core.runs import jobs, runs
 from unet_core.training import presets
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
@@ -122,6 +122,24 @@ def test_opening_a_step_ticks_it_and_shows_the_way_back() -> None:
     app = open_page("data", set="synthetic-nuclei", step=f"{BEGINNERS}/1")
     assert "Back to the lesson, step 1" in words(app)
     assert "Steps: 1 of" in words(open_page(lesson=BEGINNERS))
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "button", "what"),
+    [
+        ("train", {"preset": "quick", "data": "synthetic-nuclei"}, "start", learner.RUN),
+        ("train", {"preset": "quick", "data": "synthetic-nuclei"}, "lr-test", learner.JOB),
+        ("evaluate", {"model": "nuclei", "set": "synthetic-nuclei"}, "start-evaluate", learner.JOB),
+    ],
+)
+def test_what_a_browser_starts_is_its_own(
+    page: str, query: dict[str, str], button: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "launch", lambda command, log: None)
+    open_page(page, **query).button(key=button).click().run()
+    [made] = runs.list_runs() if what == learner.RUN else jobs.list_jobs()
+    [line] = (folders.runs() / ".learners" / f"{CODE}.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"what": what, "name": made.id, "is_on": True}
 
 
 def test_without_a_lesson_nothing_is_kept_and_no_way_back_is_shown() -> None:
