@@ -4,7 +4,6 @@ Nothing here draws.
 """
 
 import functools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from ui.learn import links, measures
 from ui.learn.lessons import BY_HAND, JOBS, OPENED, RUNS, Figure, Lesson, Link, Rule
 from unet_core.base import records
+from unet_core.runs import runs
 from unet_core.runs.jobs import Job
 from unet_core.runs.overview import Seen
 
@@ -84,12 +84,6 @@ def resolve(past: Past, lesson: Lesson, link: Link) -> dict[str, str] | None:
     return None
 
 
-def preset_of(run_id: str) -> str:
-    """The recipe in a run's name; empty for a name that is no run's."""
-    found = re.fullmatch(r"\d{8}-\d{6}-(.+)-[0-9a-f]+", run_id)
-    return found[1] if found else ""
-
-
 def _runs(past: Past, rule: Rule) -> Iterator[Seen]:
     """The runs that fit a rule."""
     started = rule.kind == "run started"
@@ -99,7 +93,7 @@ def _runs(past: Past, rule: Rule) -> Iterator[Seen]:
 def _fits(one: Seen, rule: Rule, *, started: bool) -> bool:
     if one.run.fault or not (started or one.status.state == "finished"):
         return False
-    about = {"preset": preset_of(one.run.id), "data": one.run.config.images.data}
+    about = {"preset": runs.recipe(one.run.id), "data": one.run.config.images.data}
     return all(about[key] in values for key, values in rule.conditions.items())
 
 
@@ -115,7 +109,7 @@ def _documents(past: Past, rule: Rule) -> Iterator[dict[str, Any]]:
 
 def _about(job: Job, document: dict[str, Any]) -> dict[str, str]:
     words = job.words
-    preset = preset_of(str(document.get("model", "")))
+    preset = runs.recipe(str(document.get("model", "")))
     if not preset and "--preset" in words[:-1]:
         preset = words[words.index("--preset") + 1]
     return {

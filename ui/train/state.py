@@ -1,7 +1,6 @@
 """What is said about a run in words, and its growing curves as tables."""
 
 import functools
-import re
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -9,15 +8,15 @@ import pandas as pd
 from ui.shared import forms, overview, words
 from unet_core.base.config import TrainConfig
 from unet_core.base.records import Cursor, version
+from unet_core.runs import runs
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
 from unet_core.training import presets
 
 
 def recipe(run: Run) -> str:
-    """The recipe that a run was made from, which its name tells."""
-    found = re.fullmatch(r"\d{8}-\d{6}-(.+)-[0-9a-f]+", run.id)
-    return found[1] if found else run.id
+    """The recipe that a run was made from, which its name tells; another name as it is."""
+    return runs.recipe(run.id) or run.id
 
 
 def progress(status: Status) -> str:

@@ -174,6 +174,12 @@ def list_runs() -> list[Run]:
     return [Run(root / name) for name in names]
 
 
+def recipe(run_id: str) -> str:
+    """The recipe that `create` has put into a run's name; empty for another name."""
+    found = re.fullmatch(r"\d{8}-\d{6}-(.+)-[0-9a-f]+", run_id)
+    return found[1] if found else ""
+
+
 def find(run_id: str) -> Run:
     """The run of that name; ValueError when there is none."""
     if not folders.is_name(run_id) or not (folders.runs() / run_id).is_dir():

@@ -302,3 +302,9 @@ def test_a_run_with_a_leak_says_so() -> None:
     )
     assert runs.create(leaky, note="First.").status().note == f"First. {catalogue.LEAK}"
     assert runs.create(leaky.replace(scheme="fraction")).status().note == ""
+
+
+@pytest.mark.parametrize("preset", ["quick", "dsb-binary-original"])
+def test_a_name_tells_the_recipe_and_another_name_tells_none(preset: str) -> None:
+    assert runs.recipe(runs.create(TrainConfig(), preset=preset).id) == preset
+    assert runs.recipe("my-own-run") == ""
