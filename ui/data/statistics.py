@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui.data.download import TICK_SECONDS
-from ui.shared import background, cache, charts, columns
+from ui.shared import background, cache, charts, columns, glossary
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.statistics import Facts, Statistics, meaning, summary
@@ -152,7 +152,7 @@ def show_distributions(found: Findings) -> None:
 
 def _show_card(title: str, sentence: str, fig: go.Figure) -> None:
     st.subheader(title, anchor=False)
-    st.markdown(sentence)
+    st.markdown(sentence, help=glossary.of(sentence))
     st.plotly_chart(fig, key=f"chart-{title}", config={"displayModeBar": False}, alt=sentence)
 
 

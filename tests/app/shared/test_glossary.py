@@ -7,7 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ui.learn import lessons
-from ui.shared import glossary
+from ui.shared import glossary, page
+from unet_core.data import datasets
 
 APP = str(Path(__file__).resolve().parents[3] / "app.py")
 SET = {"set": "synthetic-nuclei"}
@@ -28,14 +29,22 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("page", "query"), PLACES, ids=str)
+@pytest.fixture(scope="module", autouse=True)
+def _torch_is_here() -> None:
+    """Else a page would show less than it has."""
+    page.finding_device().result(timeout=120)
+
+
+@pytest.mark.parametrize(("name", "query"), PLACES, ids=str)
 def test_terms_are_explained_where_they_first_stand(
-    page: str, query: dict[str, str], unexplained: Callable[[AppTest], list[str]]
+    name: str, query: dict[str, str], unexplained: Callable[[AppTest], list[str]]
 ) -> None:
+    if query.get("tab") == "Statistics":
+        datasets.statistics(query["set"])  # else the page begins to measure
     app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    assert unexplained(app.switch_page(f"pages/{page}.py").run()) == []
+    for key, value in query.items():
+        app.query_params[key] = value
+    assert unexplained(app.switch_page(f"pages/{name}.py").run()) == []
 
 
 def test_a_term_without_explanation_is_found(unexplained: Callable[[AppTest], list[str]]) -> None:
