@@ -28,7 +28,7 @@ PARTS = {
     "segment": {
         "result": ("Classes", "Objects", "Hits and misses", "Probabilities", "Steps", "Table")
     },
-    "evaluate": {"task": ("Evaluate", "Tune thresholds")},
+    "evaluate": {"task": ("Evaluate", "Tune thresholds", "Compare two")},
 }
 SPLITS = ("train", "val", "test")
 

@@ -364,14 +364,14 @@ def _start_button(choice: Choice, config: TrainConfig | None, seeds: int) -> Non
             }
             if seeds == 1:
                 run = runs.create(config, **about)
-                runs.start(run)
                 learner.note(learner.RUN, run.id)
+                runs.start(run)
                 st.query_params["run"] = run.id
             else:
                 repeat = repeats.create(config, seeds, **about)
-                repeat.start()
                 for run in repeat.runs:
                     learner.note(learner.RUN, run.id)
+                repeat.start()
                 st.query_params["repeat"] = repeat.name
             st.session_state["_used_token"] = token
             st.rerun()

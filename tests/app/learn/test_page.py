@@ -142,6 +142,16 @@ def test_what_a_browser_starts_is_its_own(
     assert json.loads(line) == {"what": what, "name": made.id, "is_on": True}
 
 
+def test_every_run_of_a_repeat_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "launch", lambda command, log: None)
+    app = open_page("train", preset="quick", data="synthetic-nuclei")
+    app.number_input(key="seeds").set_value(3).run()
+    app.button(key="start").click().run()
+    lines = (folders.runs() / ".learners" / f"{CODE}.jsonl").read_text().splitlines()
+    assert {json.loads(line)["name"] for line in lines} == {run.id for run in runs.list_runs()}
+    assert len(lines) == 3
+
+
 def test_without_a_lesson_nothing_is_kept_and_no_way_back_is_shown() -> None:
     app = open_page("data", code="", set="synthetic-nuclei")
     assert "Back to the lesson" not in words(app)
