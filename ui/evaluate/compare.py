@@ -81,7 +81,8 @@ def _choose() -> None:
         has_objects = about.labels == "instances"
         labels = [one for one, key in LABELS.items() if has_objects or key == "mean_iou"]
         default = "Mean IoU" if data == "isbi2012" else labels[0]
-        label = choose("Score", labels, "two-score", default=default, width=130)
+        terms = glossary.of(" ".join(labels))
+        label = choose("Score", labels, "two-score", default=default, width=130, help=terms)
     problems = [one for config in configs if (one := sentences.mismatch(config, data))]
     _warn(configs, problems, data, split, scheme)
     images = len(datasets.sample_names(data, split, scheme=scheme))
@@ -146,7 +147,8 @@ def show(job: Job, document: Document) -> None:
     where = f"{plain(set_title(document['data']))}, {document['split']}"
     st.caption(
         f"{document['title']} · {document['average']} · {many(document['images'], 'image')} of "
-        f"{where}, scheme {document['scheme']}"
+        f"{where}, scheme {document['scheme']}",
+        help=glossary.of(document["title"]),
     )
     for key in ("first", "second"):
         if document[key]["note"]:

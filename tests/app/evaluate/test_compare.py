@@ -156,6 +156,12 @@ def test_a_comparison_shows_the_difference_its_interval_and_the_failed_seed(
     assert app.dataframe[0].value["Result"][0] == compare.headline(found)
 
 
+def test_terms_of_a_comparison_are_explained(
+    here: dict[str, Any], unexplained: Callable[[AppTest], list[str]]
+) -> None:
+    assert unexplained(open_page(job=make_job(here["found"]).id)) == []
+
+
 def test_single_runs_say_that_the_noise_is_not_known(here: dict[str, Any]) -> None:
     app = open_page(job=make_job(here["found"] | {"noise": None}).id)
     shown = {metric.label: metric.value for metric in app.metric}

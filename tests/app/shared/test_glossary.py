@@ -26,6 +26,7 @@ PLACES = [
     *(("segment", {**SET, "model": "nuclei", "result": view}) for view in VIEWS),
     ("evaluate", {}),
     ("evaluate", {"task": "Tune thresholds"}),
+    ("evaluate", {"task": "Compare two"}),
 ]
 
 
