@@ -127,7 +127,8 @@ def is_strength(about: Field) -> bool:
 def top(about: Field) -> float:
     """Where the slider ends; never below what a recipe has."""
     known = [recipe.config.get(about.name) for recipe in presets.PRESETS.values()]
-    return float(max(about.metadata["top"] or about.metadata["high"], *known))
+    ends = [max(one) if isinstance(one, tuple) else one for one in known]
+    return float(max(about.metadata["top"] or about.metadata["high"], *ends))
 
 
 def typical(about: Field) -> float:
@@ -148,7 +149,7 @@ def widgets(config: TrainConfig) -> dict[str, Any]:
 
 
 def _choose_recipe(about: DataSet) -> str:
-    names = list(presets.PRESETS)
+    names = list(presets.of_kind("ours", "original"))
     default = FIRST_PRESET if FIRST_PRESET in names else names[0]
     return choose(
         "Start from recipe",
@@ -243,6 +244,8 @@ def _draw_option(name: str, value: Any, **look: Any) -> Any:
 
 def _is_idle(name: str) -> bool:
     """Smoothness without bending does nothing."""
+    if name == "elastic_blur":
+        return not max(st.session_state.get("aug_elastic_alpha", (1,)))
     return name == "elastic_sigma" and not st.session_state.get("aug_elastic_on", True)
 
 

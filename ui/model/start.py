@@ -62,7 +62,7 @@ def choose_design() -> Design | None:
 
 def options() -> list[str]:
     """What one can start from: the paper, the recipes, the shipped checkpoints and the runs."""
-    recipes = [RECIPE + name for name in presets.PRESETS]
+    recipes = [RECIPE + name for name in presets.of_kind("ours", "original")]
     return [PAPER, *recipes, *(MODEL + name for name in models.names())]
 
 

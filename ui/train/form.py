@@ -199,8 +199,8 @@ def _idle(config: TrainConfig) -> dict[str, str]:
     if not config.objective.weight_map:
         for name in ("w0", "sigma"):
             idle[name] = "Without effect now: the weight map is off."
-    if not config.augmentation.elastic_alpha:
-        idle["elastic_blur"] = "Without effect now: no elastic strength α is set."
+    if config.augmentation.elastic_alpha[1] == 0:
+        idle["elastic_blur"] = "Without effect now: the elastic strength α is 0."
     if config.augmentation.elastic == 0:
         idle["elastic_sigma"] = "Without effect now: elastic bending is 0."
     return idle

@@ -678,16 +678,18 @@ class Augmentation(Settings):
         unit="px",
         top=40.0,
     )
-    elastic_alpha: tuple[float, ...] = option(
-        (),
+    elastic_alpha: tuple[float, float] = option(
+        (0.0, 0.0),
         "Bend by the rule of Simard et al. 2003: uniform noise, smoothed, times a strength drawn "
-        "between these two; empty is off.",
+        "between these two; 0 is off.",
         group="Augmentation",
         low=0.0,
         high=10_000.0,
         label="Elastic strength α, from and to",
+        top=500.0,
+        step=5.0,
     )
-    elastic_blur: tuple[float, ...] = option(
+    elastic_blur: tuple[float, float] = option(
         (10.0, 15.0),
         "That rule's smoothing: the deviation of its Gaussian is drawn between these two.",
         group="Augmentation",
@@ -695,6 +697,8 @@ class Augmentation(Settings):
         high=100.0,
         label="Elastic smoothing σ, from and to",
         unit="px",
+        top=40.0,
+        step=0.5,
     )
     affine: float = option(
         0.0,
@@ -757,7 +761,7 @@ class Augmentation(Settings):
         """Refuse ranges that are none."""
         for name in ("elastic_alpha", "elastic_blur"):
             ends = getattr(self, name)
-            if (ends or name == "elastic_blur") and (len(ends) != 2 or ends[0] > ends[1]):
+            if len(ends) != 2 or ends[0] > ends[1]:
                 raise ValueError(
                     f"{name} must be two rising numbers, got {', '.join(map(str, ends)) or 'none'}"
                 )

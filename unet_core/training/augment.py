@@ -54,7 +54,8 @@ def _parts(config: Augmentation) -> list[Augmentation]:
     """The changes after the turns, one pass after the other."""
     if config.order == "geometry-first":
         return [config]
-    off = {name: type(config.get(name))() for names in _NOISE_FIRST for name in names}
+    usual = Augmentation()  # changes nothing but by turns
+    off = {name: usual.get(name) for names in _NOISE_FIRST for name in names}
     return [
         config.replace(**off | {name: config.get(name) for name in names}) for names in _NOISE_FIRST
     ]
@@ -146,7 +147,7 @@ def bend(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The batch rotated, shifted, zoomed and bent by one interpolation, each image on its own."""
     moves = config.rotate or config.shift or config.scale
-    if not (moves or config.elastic or config.elastic_alpha or config.affine):
+    if not (moves or config.elastic or config.elastic_alpha[1] or config.affine):
         return image_BCHW, labels_BHW, weights_BHW
     moves_B = torch.tensor([float(one == "move") for one in chosen]) if chosen else None
     grid_BHW2 = sampling_grid(image_BCHW.shape, config, generator, moves_B=moves_B)
@@ -198,11 +199,11 @@ def sampling_grid(
     x_BHW = cos[:, None, None] * x_HW - sin[:, None, None] * y_HW
     y_BHW = sin[:, None, None] * x_HW + cos[:, None, None] * y_HW
     grid_BHW2 = torch.stack([x_BHW, y_BHW], dim=-1)
-    if config.elastic or config.elastic_alpha or config.affine:
+    if config.elastic or config.elastic_alpha[1] or config.affine:
         often_B = _often(config, batch, generator)[:, None, None, None]
         if config.elastic:
             grid_BHW2 = grid_BHW2 + often_B * displacements(shape, config, generator)
-        if config.elastic_alpha:
+        if config.elastic_alpha[1]:
             grid_BHW2 = grid_BHW2 + often_B * smoothed_noise(shape, config, generator)
         if config.affine:
             moved = _move_corners(x_HW, y_HW, config.affine, batch, generator)

@@ -575,9 +575,9 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def of_kind(kind: str) -> dict[str, Preset]:
-    """The recipes of a kind, "ours", "original" or "broken", by their names."""
-    return {name: one for name, one in PRESETS.items() if one.kind == kind}
+def of_kind(*kinds: str) -> dict[str, Preset]:
+    """The recipes of some kinds, "ours", "original" or "broken", by their names."""
+    return {name: one for name, one in PRESETS.items() if one.kind in kinds}
 
 
 def fall_back(config: TrainConfig, available: list[str]) -> tuple[TrainConfig, str]:

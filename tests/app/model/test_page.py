@@ -100,7 +100,7 @@ def test_what_is_explained_is_what_the_network_has() -> None:
     assert "group normalisation and ReLU" in simple
 
 
-@pytest.mark.parametrize("name", list(presets.PRESETS))
+@pytest.mark.parametrize("name", list(presets.of_kind("ours", "original")))
 def test_every_recipe_can_be_drawn(name: str) -> None:
     design = start.load(start.RECIPE + name)
     assert design.widths == presets.preset(name).config.network.widths
@@ -113,7 +113,7 @@ def test_the_page_opens_with_the_paper_and_starts_anew_from_anything(
     run = save_cutter()
     app = open_model()
     assert "572 × 572" in data(app)["html"]
-    names = [start.PAPER, *(start.RECIPE + one for one in presets.PRESETS)]
+    names = [start.PAPER, *(start.RECIPE + one for one in presets.of_kind("ours", "original"))]
     names += [start.MODEL + one for one in [*checkpoint.names(), run]]
     assert app.selectbox(key="net_from").options == names
     app.selectbox(key="net_from").select(start.RECIPE + "isbi-valid").run()
