@@ -191,10 +191,11 @@ def test_the_link_of_a_shipped_lesson_opens_what_it_asks_for(
             assert str(app.session_state[name]) == value
     if page == "train":
         asked = {name: text for name, text in query if name not in ("preset", "data")}
-        expected = presets.preset(dict(query)["preset"]).config.with_text(
-            f"{name}={text}" for name, text in asked.items()
-        )
-        form = f"new-{dict(query)['preset']}-{dict(query)['data']}"
+        recipe = presets.preset(dict(query)["preset"]).config
+        expected = recipe.with_text(f"{name}={text}" for name, text in asked.items())
+        data = dict(query).get("data", recipe.images.data)
+        form = f"new-{dict(query)['preset']}-{data}"
+        assert app.selectbox(key=f"data-{dict(query)['preset']}").value == data
         for name in asked:
             held = app.session_state[f"{form}-{name}"]
             changed = expected.with_text([f"{name}={held}"])
