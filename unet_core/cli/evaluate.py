@@ -156,6 +156,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
     lines = [f"{arguments.model} on {arguments.data} {arguments.split}, thresholds {where}"]
     if document["scheme"] == "leaky":
         lines.append(catalogue.LEAK)
+    mistake = trained.config.train.images.mistake
+    if mistake != "none":
+        lines.append(catalogue.MISTAKE.format(mistake))
     lines += [*_score_lines(document), *_pixel_lines(document), *_ladder_lines(document)]
     lines += [*_error_lines(document), *_shape_lines(document), *_one_pixel_lines(document)]
     if arguments.errors:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from unet_core.imaging import metrics
+from unet_core.imaging.matching import Counts
 from unet_core.scoring import bootstrap
-from unet_core.scoring.matching import Counts
 
 
 def counts(rng: np.random.Generator, runs: int, images: int) -> np.ndarray:

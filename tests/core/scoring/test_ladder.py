@@ -65,8 +65,9 @@ def test_the_rungs_go_from_nothing_to_the_ceiling_on_the_same_images(
     assert main.main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ladder"] == rows
     assert main.main(words) == 0
-    lines = capsys.readouterr().out.splitlines()[-8:]
-    assert [line[:34].strip() for line in lines] == NAMES
+    named = [line[:34].strip() for line in capsys.readouterr().out.splitlines()]
+    first = named.index(NAMES[0])
+    assert named[first : first + len(NAMES)] == NAMES
 
 
 def test_a_network_without_boundary_has_no_watershed(
