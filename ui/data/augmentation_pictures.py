@@ -49,10 +49,9 @@ def show_tiles(draws: "Draws", about: DataSet, *, revision: str) -> None:
 
 def show_closer(draws: "Draws", about: DataSet, *, revision: str) -> None:
     """One draw, or the crop before any change, in all views side by side."""
-    options = [BEFORE, *(str(index + 1) for index in range(len(draws.norm_BHW)))]
     chosen = st.segmented_control(
         "Look closer at",
-        options,
+        draw_names(draws),
         default=FIRST_DRAW,
         required=True,
         key="aug_draw",
@@ -92,6 +91,11 @@ def show_closer(draws: "Draws", about: DataSet, *, revision: str) -> None:
         st.caption(NO_WEIGHTS)
 
 
+def draw_names(draws: "Draws") -> list[str]:
+    """What can be looked at: the crop before, and each draw by its number."""
+    return [BEFORE, *(str(index + 1) for index in range(len(draws.norm_BHW)))]
+
+
 def take(draws: "Draws", index: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Image and labels of a draw, or (None) of the crop before."""
     if index is None:
@@ -126,8 +130,11 @@ def draw_layers(draws: "Draws", index: int | None, view: str, about: DataSet) ->
 
 
 def show_histogram(draws: "Draws") -> None:
-    """Intensities before and after: what the network must learn to bear."""
-    chosen = st.session_state.get("aug_draw", FIRST_DRAW)  # drawn below
+    """Intensities before and after: what the network must learn to bear; how much is object."""
+    # Chosen below; at first only the address knows.
+    asked = st.session_state.get("aug_draw", st.query_params.get("aug_draw"))
+    chosen = asked if asked in draw_names(draws) else FIRST_DRAW
+    norm_HW, labels_HW = take(draws, None if chosen == BEFORE else int(chosen) - 1)
     fig = charts.histogram(
         intensities(draws, chosen),
         x="intensity after normalising",
@@ -137,11 +144,24 @@ def show_histogram(draws: "Draws") -> None:
     )
     # Most pixels are background: without a logarithm the objects would be flat.
     fig.update_yaxes(type="log", dtick=1, tickformat="~g")
+    mean, reach = float(norm_HW.mean()), 2 * float(norm_HW.std())
+    for place, words, dash in (
+        (mean - reach, "−2σ", "dash"),
+        (mean, "mean", "solid"),
+        (mean + reach, "+2σ", "dash"),
+    ):
+        fig.add_vline(place, line={"width": 1, "dash": dash}, annotation_text=words)
     st.plotly_chart(
         fig,
         key="aug_histogram",
         config={"displayModeBar": False},
         alt="Histogram of the crop's intensities before and after augmentation",
+    )
+    name = chosen if chosen == BEFORE else f"draw {chosen}"
+    st.caption(
+        f"The lines are mean and mean ± 2σ of {name}. Of its pixels "
+        f"{100 * (labels_HW > 0).mean():.1f} % are no background, before "
+        f"{100 * (draws.labels_HW > 0).mean():.1f} %."
     )
 
 

@@ -419,3 +419,15 @@ def test_intensities_of_a_draw_and_of_all() -> None:
         "all 3 draws": 3072,
     }
     assert list(augmentation_pictures.intensities(draws, "before")) == ["before", "all 3 draws"]
+
+
+def test_the_histogram_has_mean_and_two_deviations_and_says_how_much_is_object() -> None:
+    app = open_tab("Augmentation", aug_draw="before", aug_crop="64")
+    figure = json.loads(app.get("plotly_chart")[0].proto.spec)
+    texts = [one["text"] for one in figure["layout"]["annotations"]]
+    assert texts == ["−2σ", "mean", "+2σ"]
+    left, middle, right = (one["x0"] for one in figure["layout"]["shapes"])
+    seen = read(viewers(app)[1], "intensity")
+    assert middle == pytest.approx(seen.mean(), abs=0.01)
+    assert right - left == pytest.approx(4 * seen.std(), rel=0.02)
+    assert "are no background, before" in words(app)
