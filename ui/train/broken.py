@@ -26,5 +26,9 @@ def show(run: Run) -> None:
             "train",
             label="Open the form with it mended",
             icon=":material/build:",
-            query={"preset": name, **dict(one.split("=", 1) for one in known.mend)},
+            query={
+                "preset": name,
+                "data": run.config.images.data,
+                **dict(one.split("=", 1) for one in known.mend),
+            },
         )
