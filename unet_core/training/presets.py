@@ -483,9 +483,10 @@ _BROKEN = {
     "broken-rate": Preset(
         sentence="The learning rate is 100 times too high.",
         kind="broken",
-        config=_QUICK.replace(lr=0.3),
-        wrong="Each step jumps over the valley that it should walk down: the loss leaps about or "
-        "stays high, and Dice with it. The range test finds a rate that works.",
+        config=_QUICK.replace(lr=0.3, norm="none"),
+        wrong="Each step jumps over the valley that it should walk down, and the first ones leave "
+        "the network dead: the same answer everywhere, whatever comes after. The range test finds "
+        "a rate that works. (Batch normalisation would forgive this rate, so it is off here.)",
         mend=("lr=0.003",),
     ),
     "broken-shifted-labels": Preset(
