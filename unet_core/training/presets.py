@@ -519,8 +519,9 @@ _BROKEN = {
         sentence="Background pixels weigh nothing.",
         kind="broken",
         config=_QUICK.replace(target="two-class", loss="cross-entropy", class_weights=(0.0, 1.0)),
-        wrong="Calling everything a nucleus costs nothing, so that is what is learned: the loss "
-        "goes to 0 and every pixel is foreground. A low loss is no good answer by itself.",
+        wrong="To call background a nucleus costs nothing, so the network does it wherever that "
+        "is convenient: the loss goes to 0, Dice stays near a half, and no nucleus is found as "
+        "one. A low loss is no good answer by itself.",
         mend=("class_weights=1,1",),
     ),
     "broken-imbalance": Preset(
