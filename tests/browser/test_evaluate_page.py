@@ -16,9 +16,6 @@ def model(app, save_cutter, monkeypatch: pytest.MonkeyPatch) -> str:
     return save_cutter()
 
 
-ERRORS_JOB = "all errors"  # of another test on the same server
-
-
 def test_an_evaluation_goes_on_without_its_browser_and_opens_again(
     app, open_page, model, take_picture
 ) -> None:
@@ -29,7 +26,8 @@ def test_an_evaluation_goes_on_without_its_browser_and_opens_again(
     assert "job=" in link
     page.context.close()
     # A double click has made one job, and it lives although its browser is gone.
-    (job,) = [one for one in jobs.list_jobs("evaluate") if one.title != ERRORS_JOB]
+    title = f"{model} on synthetic-nuclei test"  # other tests have theirs on the same server
+    (job,) = [one for one in jobs.list_jobs("evaluate") if one.title == title]
     assert job.id in link
     page = open_page(link, is_ticking=True)
     expect(page.get_by_text("F1 pooled", exact=True)).to_be_visible(timeout=120_000)
@@ -53,7 +51,7 @@ def test_an_error_opens_in_segment_at_its_place_whatever_was_open_there(
     app, open_page, wait_idle, model, take_picture
 ) -> None:
     words = ["evaluate", "--model", model, "--data", "synthetic-nuclei", "--split", "test"]
-    job = jobs.start("evaluate", words, title=ERRORS_JOB)
+    job = jobs.start("evaluate", words, title="all errors")
     # The session has its own choices on Segment, and looked at another image there.
     page = open_page(f"/segment?set=synthetic-nuclei&split=train&model={model}&invert=true")
     expect(page.locator(".viewer")).to_have_attribute("data-zoom", "1.000")

@@ -252,6 +252,7 @@ def test_a_device_that_is_not_here_is_refused_before_the_start(
 
 
 def test_time_and_memory_are_estimated_before_the_start() -> None:
+    page.finding_device().result(timeout=60)
     app = open_train()
     app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
     costs.DESK.worker.submit(int).result(timeout=120)
