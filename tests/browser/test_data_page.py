@@ -37,6 +37,28 @@ def test_a_click_opens_a_sample_and_the_pointer_reads_it(
     expect(other.get_by_role("combobox", name="Sample")).to_have_value("nuclei-test-003")
 
 
+def test_an_image_opens_in_segment_by_the_link_and_by_the_menu(open_page, wait_idle) -> None:
+    page = open_page("/data?set=synthetic-nuclei&sample=nuclei-train-005")
+
+    def expect_sample() -> None:
+        expect(page.get_by_role("combobox", name="Sample")).to_have_value("nuclei-train-005")
+        expect(page.get_by_role("combobox", name="Split")).to_have_value("train")
+        wait_idle(page)
+
+    expect_sample()
+    # The menu's links ask for nothing: what was looked at last is looked at again.
+    page.get_by_role("link", name="Segment", exact=True).click()
+    page.wait_for_url("**/segment*")
+    expect_sample()
+    page.get_by_role("link", name="Data", exact=True).click()
+    page.wait_for_url("**/data*")
+    page.get_by_role("link", name="Segment this image").click()
+    page.wait_for_url("**/segment*")
+    expect_sample()
+    page.reload()
+    expect_sample()
+
+
 def test_rapid_clicks_end_at_one_sample_without_an_error(open_page, wait_idle) -> None:
     page = open_page("/data?set=synthetic-shapes&split=test&tab=Sample")
     for _ in range(4):

@@ -6,7 +6,13 @@ import numpy as np
 import streamlit as st
 
 from ui.shared import html, page, pictures, viewer
-from ui.shared.choice import choose, replace_unknown, show_steps
+from ui.shared.choice import (
+    choose,
+    read_address,
+    replace_unknown,
+    show_steps,
+    write_address,
+)
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.imaging import images, overlay, targets, weight_map
@@ -79,7 +85,9 @@ def choose_sample(about: DataSet, names: list[str]) -> str:
     """The sample that several tabs look at, with the ways to the previous and the next one."""
     if about.name in STACKS and len(names) > 1:
         replace_unknown("Section", names, "sample", default=names[0], is_quiet=True)
-        sample = st.select_slider("Section", names, key="sample", bind="query-params", width=300)
+        read_address("sample", names, names[0])
+        sample = st.select_slider("Section", names, key="sample", width=300)
+        write_address("sample", sample, names[0])
     else:
         sample = choose("Sample", names, "sample", width=300, is_quiet=True)
     show_steps(names, sample)

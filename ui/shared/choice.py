@@ -11,6 +11,7 @@ from unet_core.data import datasets
 
 NO_WINDOW = "no"
 WINDOWS = (NO_WINDOW, "64", "96", "128", "256", "512")
+_KEPT = "_kept-"  # before a key: what was chosen last
 MOST_OWN_SETS = 8  # generated sets that the choice still offers
 
 
@@ -24,24 +25,59 @@ def choose(
     help: str | None = None,
     on_change: Callable[[], None] | None = None,
     is_quiet: bool = False,
+    title: Callable[[str], str] = str,
 ) -> str:
-    """One of the options, kept in the address; a link to something else is told so.
+    """One of the options, kept in the address by its name; a link to something else is told so.
 
     At first the default, or the first option where that is not among them. An earlier choice that
-    is no longer among the options gives way to the same, which is told unless `is_quiet`.
+    is no longer among the options gives way to the same, which is told unless `is_quiet`. `title`
+    is what a person reads in place of an option's name.
     """
     default = default if default in options else next(iter(options), None)
     replace_unknown(label, options, key, default=default, is_quiet=is_quiet)
-    return st.selectbox(
+    read_address(key, options, default)
+    chosen = st.selectbox(
         label,
         options,
-        index=options.index(default) if default is not None else 0,
         key=key,
-        bind="query-params",
+        format_func=title,
         width=width,
         help=help,
         on_change=on_change,
     )
+    write_address(key, chosen, default)
+    return chosen
+
+
+def read_address(key: str, options: list[str], default: str | None) -> None:
+    """Let a choice that comes now, with this key, start with what the address asks for.
+
+    Not by Streamlit's `bind`: on the way to another page that clears from a link whatever the page
+    that is left has bound, and pages share names such as "sample".
+    """
+    state, asked = st.session_state, st.query_params.get(key)
+    kept = state.get(_KEPT + key)
+    if asked in options and (key not in state or asked != kept):
+        state[key] = asked
+    elif key not in state:
+        state[key] = kept if kept in options else default
+
+
+def write_address(key: str, chosen: str, default: str | None) -> None:
+    """Keep a choice in the address, the default only where something stands there already.
+
+    It is kept in the session, too, so that it is found again on the way back to the page.
+    """
+    if st.query_params.get(key, default) != chosen:
+        st.query_params[key] = chosen
+    st.session_state[_KEPT + key] = chosen
+
+
+def enter_page() -> None:
+    """Forget the widgets of the page that was left: those of this page may have the same names."""
+    for name in [str(name) for name in st.session_state]:
+        if name.startswith(_KEPT):
+            st.session_state.pop(name.removeprefix(_KEPT), None)
 
 
 def take_over_link(old: str, new: str) -> None:
@@ -58,26 +94,10 @@ def choose_set(
     width: int,
     on_change: Callable[[], None] | None = None,
 ) -> str:
-    """One of the data sets, shown by its title; the address keeps its name, as commands do.
-
-    Not bound to the address, which would then hold the title.
-    """
-    default = default if default in names else names[0]
-    replace_unknown("Data set", names, "set", default=default)
-    if "set" not in st.session_state and st.query_params.get("set") in names:
-        st.session_state["set"] = st.query_params["set"]
-    chosen = st.selectbox(
-        "Data set",
-        names,
-        index=names.index(default),
-        key="set",
-        format_func=set_title,
-        width=width,
-        on_change=on_change,
+    """One of the data sets, shown by its title."""
+    return choose(
+        "Data set", names, "set", default=default, width=width, on_change=on_change, title=set_title
     )
-    if st.query_params.get("set", default) != chosen:
-        st.query_params["set"] = chosen
-    return chosen
 
 
 def replace_unknown(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.shared import html, learner
+from ui.shared import choice, html, learner
 from ui.shared.words import plain
 from unet_core.base import device, faults
 
@@ -109,6 +109,7 @@ def _obey_link(title: str) -> None:
     """
     if st.session_state.get("_page") != title:
         st.session_state["_page"] = title
+        choice.enter_page()
         for key in st.query_params:
             st.session_state.pop(key, None)
 
