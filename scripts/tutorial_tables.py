@@ -2,14 +2,18 @@
 
     python -m scripts.tutorial_tables
 
-They stand between two marks in each page; a test fails when they are not what this writes.
+They stand between two marks in each page; a test fails when they are not what this writes. What the
+changes do was measured by benchmarks/changes.py.
 """
 
+import json
 from pathlib import Path
 
 from unet_core.training import tutorials
 
-PAGES = Path(__file__).parents[1] / "docs" / "tutorials"
+REPOSITORY = Path(__file__).parents[1]
+PAGES = REPOSITORY / "docs" / "tutorials"
+MEASURED = REPOSITORY / "benchmarks" / "results" / "changes"
 BEGIN, END = "<!-- made by scripts/tutorial_tables.py -->", "<!-- end -->"
 
 
@@ -19,7 +23,25 @@ def fill(text: str, tutorial: tutorials.Tutorial) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{tutorial.page}.md must have the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{tutorials.tables(tutorial)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{tutorials.tables(tutorial, effects())}\n\n{END}{after}"
+
+
+def effects() -> dict[str, tutorials.Effects]:
+    """What was measured of our changes, by the original's name."""
+    found = {}
+    for path in sorted(MEASURED.glob("*.json")):
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        noise, small = measured["noise"], ", ".join(f"`{one}`" for one in measured["small"])
+        found[path.stem] = tutorials.Effects(
+            f"each gain is that of this change alone, on a small scale ({small}), in "
+            f"{measured['score']}: {measured['original']:.3f} for the original, three seeds "
+            f"against two. What is below {noise:.3f} is noise, and larger scales may differ.",
+            {
+                title: f"{gain:+.3f}" if abs(gain) < noise else f"**{gain:+.3f}**"
+                for title, gain in measured["gains"].items()
+            },
+        )
+    return found
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ the preset: what is equal stands in a page's table of the same, everything else 
 different, with the reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +45,49 @@ def differs(fact: Fact, config: TrainConfig) -> bool:
     return not fact.settings or config.with_text(fact.settings) != config
 
 
-def changes(original: str) -> dict[str, tuple[str, str]]:
-    """The settings that our preset changes: by name, the original's value and ours, as text."""
+@dataclass(frozen=True)
+class Change:
+    """What our preset does otherwise: a setting, or some that make sense together only.
+
+    `theirs` and `ours` hold the values as on the command line, in the order of `names`.
+    """
+
+    names: tuple[str, ...]
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Its settings' names."""
+        return ", ".join(self.names)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Ours, as on the command line."""
+        return tuple(f"{name}={value}" for name, value in zip(self.names, self.ours, strict=True))
+
+
+_TOGETHER = (
+    ("normalisation", "given_mean", "given_std"),
+    ("crops", "replacement"),
+    ("target", "loss", "w0", "balance", "divide_weights"),
+    ("schedule", "schedule_by"),
+    ("elastic", "elastic_sigma", "elastic_alpha", "elastic_blur"),
+    ("noise", "fixed_noise"),
+)
+
+
+def changes(original: str) -> list[Change]:
+    """What our preset changes of an original one, in the order of the settings."""
     theirs, ours = (preset(name).config for name in (original, original.removesuffix("-original")))
-    return {
-        name: (_text(theirs.get(name)), _text(ours.get(name)))
-        for name in TrainConfig.options()
-        if theirs.get(name) != ours.get(name)
-    }
+    changed = [name for name in TrainConfig.options() if theirs.get(name) != ours.get(name)]
+    groups = {name: group for group in _TOGETHER for name in group}
+    found = []
+    for group in dict.fromkeys(groups.get(name, (name,)) for name in changed):
+        names = tuple(name for name in group if name in changed)
+        values = [tuple(_text(one.get(name)) for name in names) for one in (theirs, ours)]
+        found.append(Change(names, *values))
+    return found
 
 
 def _text(value: Any) -> str:
@@ -60,10 +96,19 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
-def tables(tutorial: Tutorial) -> str:
+@dataclass(frozen=True)
+class Effects:
+    """What the changes of a preset were measured to do: a sentence on how, and by title."""
+
+    sentence: str
+    gains: Mapping[str, str]
+
+
+def tables(tutorial: Tutorial, effects: Mapping[str, Effects]) -> str:
     """The tables of a tutorial's page, same and different, and what ours changes, as Markdown.
 
-    Raises ValueError where a preset differs from a fact and no reason is given.
+    `effects` are those of its presets that were measured. Raises ValueError where a preset differs
+    from a fact and no reason is given.
     """
     same, different = [], []
     for fact in tutorial.facts:
@@ -78,10 +123,13 @@ def tables(tutorial: Tutorial) -> str:
     lines = [f"The same in {names}:", "", "| | theirs | our setting |", "|---|---|---|", *same, ""]
     lines += ["Different:", "", "| | theirs | ours, and why |", "|---|---|---|", *different]
     for name in tutorial.presets:
-        ours = name.removesuffix("-original")
-        lines += ["", f"What `{ours}` changes:", "", f"| setting | `{name}` | `{ours}` |"]
-        lines += ["|---|---|---|"]
-        lines += [f"| `{key}` | {old} | {new} |" for key, (old, new) in changes(name).items()]
+        ours, found = name.removesuffix("-original"), effects.get(name, Effects("", {}))
+        lines += ["", " ".join([f"What `{ours}` changes:", found.sentence]).strip(), ""]
+        lines += [f"| setting | `{name}` | `{ours}` | gain |", "|---|---|---|---|"]
+        for one in changes(name):
+            names = ", ".join(f"`{each}`" for each in one.names)
+            values = " | ".join("; ".join(each) for each in (one.theirs, one.ours))
+            lines.append(f"| {names} | {values} | {found.gains.get(one.title, '-')} |")
     return "\n".join(lines)
 
 

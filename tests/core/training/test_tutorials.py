@@ -23,8 +23,8 @@ def test_a_preset_that_drifts_from_its_tutorial_needs_a_reason() -> None:
     first = TUTORIALS[0]
     drifted = Fact("optimiser", "SGD", ("optimizer=sgd",))
     with pytest.raises(ValueError, match="segmentation-with-u-net differs in 'optimiser': say why"):
-        tutorials.tables(replace(first, facts=(drifted,)))
-    table = tutorials.tables(replace(first, facts=(replace(drifted, why="Adam is quicker"),)))
+        tutorials.tables(replace(first, facts=(drifted,)), {})
+    table = tutorials.tables(replace(first, facts=(replace(drifted, why="Adam is quicker"),)), {})
     assert "| optimiser | SGD | Adam is quicker |" in table.partition("Different:")[2]
 
 
