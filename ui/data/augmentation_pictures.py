@@ -1,4 +1,4 @@
-"""The draws of an augmentation in pictures: eight tiles, one of them closer, and a histogram."""
+"""An augmentation in pictures: the crop with its draws, one of them closer, and a histogram."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ NO_WEIGHTS = "Class labels have no weight map: its border term needs objects tha
 
 
 def show_tiles(draws: "Draws", about: DataSet, *, revision: str) -> None:
-    """All draws as what is chosen above them, zoomed together."""
+    """The crop before and all draws as what is chosen above them, zoomed together."""
     views = VIEWS if about.labels == "instances" else VIEWS[:3]
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
@@ -37,14 +37,14 @@ def show_tiles(draws: "Draws", about: DataSet, *, revision: str) -> None:
         words = (
             "Nothing is switched on: each draw is the crop itself"
             if is_still
-            else (f"{count} draws of one crop")
+            else f"One crop, and {count} draws of it"
         )
         st.caption(f"{words}. {viewer.HOW}", width="content")
     panels = [
-        viewer.Panel(draw_layers(draws, index, view, about), f"{index + 1}")
-        for index in range(count)
+        viewer.Panel(draw_layers(draws, index, view, about), name)
+        for index, name in zip((None, *range(count)), draw_names(draws), strict=True)
     ]
-    viewer.show(panels, draws.norm_HW.shape, key="draw_tiles", revision=revision, columns=4)
+    viewer.show(panels, draws.norm_HW.shape, key="draw_tiles", revision=revision, columns=3)
 
 
 def show_closer(draws: "Draws", about: DataSet, *, revision: str) -> None:

@@ -138,7 +138,7 @@ def _finish_evaluate(chosen: Choice) -> None:
         )
         printed = protocol.choose_name()
         usual = protocol.settings(printed) or chosen.config.segmentation
-        others = more.choose(usual, has_objects=has_objects)
+        others = more.choose(usual, chosen.config, has_objects=has_objects)
     problem = problem or protocol.explain(printed, chosen.config, chosen.data)
     words = ["evaluate", *chosen.words, *(["--flips"] if flips else []), *others]
     words += ["--protocol", printed] if printed else []

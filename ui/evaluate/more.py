@@ -5,8 +5,9 @@ from typing import Any
 import streamlit as st
 
 from ui.shared import choice, forms
-from unet_core.base.config import Segmentation
-from unet_core.predict.recipe import MOST_ROTATIONS
+from unet_core.base.config import ModelConfig, Segmentation
+from unet_core.imaging import targets
+from unet_core.predict.recipe import MOST_ROTATIONS, flag
 
 # The number fields: the flag of the command, label, largest value, help. 0 is off.
 LOOKING = {
@@ -34,26 +35,61 @@ LOOKING = {
     ),
 }
 SHORT = {"crop-multiple": "multiples of", "min_size": "at least"}  # on the button
+WAYS = ("method", "connectivity", "reading")
 BY_HAND = ("threshold", "marker_threshold", "min_size")
 
 
-def choose(usual: Segmentation, *, has_objects: bool) -> list[str]:
+def choose(usual: Segmentation, config: ModelConfig, *, has_objects: bool) -> list[str]:
     """The options that were chosen, as words of the command; `usual` is what holds without them."""
     state = st.session_state
+    ways = [name for name in WAYS if has_objects and _is_free(name, config)]
+    asked = {name: choice.asked_for(_key(name)) for name in ways}
+    known = {name: map(str, Segmentation.options()[name].metadata["choices"]) for name in ways}
+    chosen = {name: value for name, value in asked.items() if value in known[name]}
+    changed = usual.with_text(f"{name}={value}" for name, value in chosen.items())
     window = state.get("window", choice.NO_WINDOW)
     looking = [name for name in LOOKING if name != "patches" or not has_objects]
-    by_hand = [name for name in BY_HAND if has_objects and _has_effect(name, usual)]
+    by_hand = [name for name in BY_HAND if has_objects and _has_effect(name, changed)]
     on = {"window": int(window)} if window != choice.NO_WINDOW else {}
     on |= {name: state[name] for name in looking if state.get(name)}
     on |= {name: state[_key(name)] for name in by_hand if state.get(_key(name)) is not None}
-    text = ", ".join(f"{_short(name)} {value:g}" for name, value in on.items())
+    words = [f"{_short(name)} {value:g}" for name, value in on.items()]
+    text = ", ".join([*words, *(f"{_short(name)} {value}" for name, value in chosen.items())])
     with st.popover(text[:1].upper() + text[1:] or "More", icon=":material/tune:"):
         given: dict[str, Any] = {"window": _choose_window()}
         given |= {name: _choose_count(name, is_idle=_is_idle(name, given)) for name in looking}
         given = {name: value for name, value in given.items() if value}
         if by_hand:
-            given |= _choose_by_hand(usual, by_hand)
-    return [word for name, value in given.items() for word in (_flag(name), f"{value:g}")]
+            st.markdown("**Objects by hand**")
+            given |= _choose_ways(usual, ways)
+            given |= _choose_numbers(usual, by_hand)
+    return [word for name, value in given.items() for word in flag(name, value)]
+
+
+def _is_free(name: str, config: ModelConfig) -> bool:
+    """Whether a model leaves any choice: one without a boundary has one way to make objects."""
+    objective = config.train.objective
+    if name == "reading":
+        return targets.has_rim(objective.target, objective.boundary)
+    return name != "method" or targets.has_boundary(objective.target)
+
+
+def _choose_ways(usual: Segmentation, names: list[str]) -> dict[str, str]:
+    """Other ways to make objects than the usual ones."""
+    found = {}
+    for name in names:
+        about = Segmentation.options()[name]
+        known = [str(one) for one in about.metadata["choices"]]
+        chosen = st.selectbox(
+            forms.label(Segmentation, name),
+            [f"{getattr(usual, name)}, as usual", *known],
+            key=_key(name),
+            bind="query-params",
+            help=forms.tooltip(about, _flag(name)),
+        )
+        if chosen in known:
+            found[name] = chosen
+    return found
 
 
 def _choose_window() -> int:
@@ -88,9 +124,8 @@ def _choose_count(name: str, *, is_idle: bool) -> int:
     return 0 if is_idle else value
 
 
-def _choose_by_hand(usual: Segmentation, names: list[str]) -> dict[str, float]:
-    """Other thresholds than the usual ones; an empty field leaves them."""
-    st.markdown("**Thresholds by hand**")
+def _choose_numbers(usual: Segmentation, names: list[str]) -> dict[str, float]:
+    """Other thresholds and sizes than the usual ones; an empty field leaves them."""
     found = {}
     for name in names:
         about, own = Segmentation.options()[name].metadata, getattr(usual, name)

@@ -10,6 +10,7 @@ from ui.shared import cache, choice, overview, page
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
+from unet_core.imaging import targets
 from unet_core.network import checkpoint
 
 USUAL = "nuclei"  # what most images show that people bring
@@ -27,7 +28,7 @@ class Model:
     @property
     def has_boundary(self) -> bool:
         """Whether it tells touching objects apart by a boundary (or distance) channel."""
-        return self.config.train.objective.target not in ("foreground", "classes")
+        return targets.has_boundary(self.config.train.objective.target)
 
     @property
     def tuned(self) -> Segmentation:

@@ -148,6 +148,11 @@ def _distances_of(labels: Any, xp: ModuleType) -> Any:
     return xp.from_numpy(_distances_of(labels.cpu().numpy(), np)).to(labels.device)
 
 
+def has_boundary(target: str) -> bool:
+    """Whether a network with this target tells where touching objects meet."""
+    return target not in ("foreground", "two-class", "classes")
+
+
 def has_rim(target: str, boundary: str) -> bool:
     """Whether exclusive boundary pixels lie in the objects, so that there are two readings."""
     return target == "three-class" and boundary != "outer"

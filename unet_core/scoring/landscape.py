@@ -15,7 +15,7 @@ import numpy as np
 from unet_core.base import device
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.base.records import finite
-from unet_core.imaging import instances, matching
+from unet_core.imaging import instances, matching, targets
 from unet_core.scoring.predictions import Predicted, Progress
 
 MEASURES = ("f1", "ap")
@@ -438,5 +438,5 @@ def start(config: ModelConfig) -> Segmentation:
 
 def defaults(config: ModelConfig) -> Segmentation:
     """The usual settings: watershed where the network tells boundaries."""
-    has_boundary = config.train.objective.target not in ("foreground", "classes")
-    return Segmentation(method="watershed" if has_boundary else "components")
+    is_watershed = targets.has_boundary(config.train.objective.target)
+    return Segmentation(method="watershed" if is_watershed else "components")

@@ -374,6 +374,11 @@ TUTORIALS = (
                 why="the last one: test images choose nothing here",
             ),
             Fact("epochs", "100 by the name of its weights", ("epochs=100",)),
+            Fact(
+                "curves",
+                "loss and accuracy in TensorBoard",
+                why="live on the page Train, and in the run's metrics.jsonl",
+            ),
             _OLD_SEED,
         ),
     ),

@@ -79,15 +79,15 @@ def offered(app: AppTest) -> dict:
 # --- augmentation --------------------------------------------------------------------------------
 
 
-def test_eight_draws_and_one_of_them_in_four_views() -> None:
+def test_the_crop_with_eight_draws_and_one_of_them_in_four_views() -> None:
     app = open_tab("Augmentation", aug_crop="96")
     assert not app.error
     tiles, closer = viewers(app)
-    assert [panel["title"] for panel in tiles["panels"]] == [str(i) for i in range(1, 9)]
+    assert [panel["title"] for panel in tiles["panels"]] == ["before", *"12345678"]
     assert (tiles["height"], tiles["width"]) == (96, 96)
-    assert len({tuple(one) for one in layers(tiles)}) == 8
+    assert len({tuple(one) for one in layers(tiles)}) == 9
     assert [panel["title"] for panel in closer["panels"]] == ["Image", "Labels", "Both", "Weights"]
-    assert layers(closer)[2] == layers(tiles)[0]  # draw 1, "Both"
+    assert layers(closer)[2] == layers(tiles)[1]  # draw 1, "Both"
     labels_HW = np.rint(read(closer, "nucleus")).astype(int)
     expected_HW = weight_map(labels_HW)
     assert labels_HW.any()

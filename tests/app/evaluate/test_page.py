@@ -177,6 +177,21 @@ def test_thresholds_by_hand_take_the_place_of_the_models(
     assert arguments.marker_threshold is None  # an empty field keeps the model's own
 
 
+def test_the_way_to_make_objects_is_chosen_by_hand(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start_without_a_process(monkeypatch)
+    app = open_page(model=model, split="test", **{"at-connectivity": "4"})
+    app.selectbox(key="at-method").set_value("components").run()
+    # Components have no markers, so that the field for these goes.
+    assert not any(one.key == "at-marker_threshold" for one in app.number_input)
+    app.button(key="start-evaluate").click().run()
+    assert not app.exception
+    arguments = main.build_parser().parse_args(started[0][3:-2])
+    assert (arguments.method, arguments.connectivity) == ("components", "4")
+    assert arguments.reading is None
+
+
 def test_empty_fields_say_what_holds_without_them(model: str) -> None:
     for query, size in (({}, "20"), ({"protocol": "dl4mia"}, "21")):
         app = open_page(model=model, split="test", **query)
