@@ -21,6 +21,7 @@ from typing import Any
 
 import record
 
+from unet_core.data import datasets
 from unet_core.network import checkpoint
 from unet_core.predict.recipe import flag
 from unet_core.scoring import protocols
@@ -47,10 +48,16 @@ def measure(name: str, run: str, chooser: str, rotations: int) -> dict[str, Any]
     if protocols.find(name).segmentation is not None:
         commands.append([*words, *settings_of(chooser)])
         numbers["chosen on validation"] = summary(evaluate(commands[-1]))
-    elif "curve" in printed["pixels"]:
+    elif "curve" in printed["pixels"] and has_validation(chooser):
         commands.append(["--model", chooser, *words[2:], "--split", "val"])
         numbers |= at_best(evaluate(commands[-1])["pixels"], printed["pixels"])
     return {"numbers": numbers, "commands": [shlex.join(command(words)) for words in commands]}
+
+
+def has_validation(model: str) -> bool:
+    """Whether a model's own division leaves images to choose with."""
+    images = checkpoint.read_config(model).train.images
+    return bool(datasets.sample_names(images.data, "val", scheme=images.scheme))
 
 
 def command(words: list[str]) -> list[str]:

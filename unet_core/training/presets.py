@@ -510,9 +510,10 @@ _BROKEN = {
     "broken-no-boundary": Preset(
         sentence="Nothing is learned about where touching nuclei meet.",
         kind="broken",
-        config=_QUICK.replace(target="foreground"),
+        config=_QUICK.replace(data="synthetic-nuclei", target="foreground"),
         wrong="Dice is as good as ever, and yet nuclei that touch come out as one: evaluate it, "
-        "and look at the merges. A foreground alone does not say where one nucleus ends.",
+        "and look at the merges. Of 100 nuclei that touch it finds about 14; mended, after as "
+        "short a training, about 37. A foreground alone does not say where one nucleus ends.",
         mend=("target=foreground+boundary",),
     ),
     "broken-cancelling-weights": Preset(
