@@ -181,9 +181,10 @@ class Validator:
     def _find_objects(self, logits: Tensor) -> np.ndarray:
         """Labels [H, W]: the 4-connected regions of the foreground above one half.
 
-        Where boundary pixels belong to the foreground, those above one half part it, and what is
-        left grows back by the watershed. Both are read as yes or no: how sure a network is comes
-        late in training, and is what tuning the thresholds takes account of.
+        Where boundary pixels belong to the foreground, those above one half (of exclusive classes:
+        above the inside) part it, and what is left grows back by the watershed. Both are read as
+        yes or no: how sure a network is comes late in training, and is what tuning the thresholds
+        takes account of.
         """
         objective = self.criterion.objective
         logits = logits.nan_to_num()  # of a network that has lost its way: it finds something
@@ -192,9 +193,11 @@ class Validator:
         if is_outside or objective.target == "foreground":
             return instances.components(foreground_HW, connectivity=4)
         prob_CHW = probabilities(logits[0], softmax=targets.is_softmax(objective.target))
-        _, boundary_HW = targets.decode(prob_CHW, objective.target, objective.boundary)
-        both = (foreground_HW > 0.5, boundary_HW.cpu().numpy() > 0.5)
-        return instances.watershed(*both, connectivity=4)
+        boundary_HW = targets.decode(prob_CHW, objective.target, objective.boundary)[1]
+        boundary_HW = boundary_HW.cpu().numpy()
+        is_exclusive = objective.target == "three-class"
+        least = foreground_HW - boundary_HW if is_exclusive else 0.5
+        return instances.watershed(foreground_HW > 0.5, boundary_HW > least, connectivity=4)
 
     @torch.inference_mode()
     def _logits(self, network: UNet, norm_HW: np.ndarray) -> Tensor:

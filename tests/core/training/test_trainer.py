@@ -240,6 +240,24 @@ def test_classes_are_scored_and_shown_each_by_itself() -> None:
     assert shown.prediction.shape == shown.truth.shape
 
 
+def test_a_pixel_that_is_rather_boundary_than_inside_begins_no_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    training = new(TINY.replace(target="three-class", boundary="thick", loss="cross-entropy"))
+    labels_HW = np.zeros((24, 40), np.int32)
+    labels_HW[4:14, 2:12] = 1
+    example = loader.Example("drawn", np.zeros((24, 40), np.float32), labels_HW)
+    prob_CHW = np.zeros((3, 24, 40), np.float32)
+    prob_CHW[:, labels_HW == 0] = [[0.98], [0.01], [0.01]]
+    prob_CHW[:, labels_HW == 1] = [[0.07], [0.45], [0.48]]  # undecided, but no background
+    prob_CHW[:, 6:12, 4:10] = np.reshape([0.02, 0.96, 0.02], (3, 1, 1))
+    prob_CHW[:, 4, 3] = [0.07, 0.48, 0.45]  # one speck of the rim is rather inside
+    monkeypatch.setattr(training.validator, "examples", [example])
+    logits = torch.from_numpy(prob_CHW).log()[None]
+    monkeypatch.setattr(training.validator, "_logits", lambda *_: logits)
+    assert found_on(training).ap == 0.5  # the object is found, beside the speck
+
+
 @pytest.mark.parametrize(
     ("target", "boundary", "loss"),
     [
