@@ -204,10 +204,15 @@ def _fill_shared(
     if not len(region):
         return
     boxes, regions = ndimage.find_objects(labels_HW), ndimage.find_objects(background_HW)
-    for here, one in zip(region, owner, strict=True):
-        box, inner = boxes[one - 1], regions[here - 1]
-        if all(b.start < i.start and i.stop < b.stop for b, i in zip(box, inner, strict=True)):
-            enclosed = ndimage.binary_fill_holes(labels_HW[box] == one)
+    surrounded: dict[int, list[int]] = {}
+    for here, one in zip(region.tolist(), owner.tolist(), strict=True):
+        pairs = zip(boxes[one - 1], regions[here - 1], strict=True)
+        if all(box.start < inner.start and inner.stop < box.stop for box, inner in pairs):
+            surrounded.setdefault(one, []).append(here)
+    for one, inside in sorted(surrounded.items()):
+        box = boxes[one - 1]
+        enclosed = ndimage.binary_fill_holes(labels_HW[box] == one)
+        for here in inside:
             if enclosed[background_HW[box] == here].all():
                 fill[here] = one
 
