@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.shared import forms, glossary, words
+from ui.shared import forms, glossary, models, words
 from ui.shared.models import Model
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
@@ -43,6 +43,7 @@ def draw(model: Model, *, has_truth: bool) -> tuple[Segmentation, float]:
         help=glossary.HIT,
     )
     st.caption(plain(describe(model.config)))
+    models.link_fine_tuning(model.name)
     return options, iou
 
 

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from ui.shared import cache, choice, overview, page
+from ui.shared import cache, choice, forms, overview, page
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
 from unet_core.imaging import targets
 from unet_core.network import checkpoint
+from unet_core.runs import recipes
+from unet_core.training import presets
 
 USUAL = "nuclei"  # what most images show that people bring
+_ANY = "quick"  # the recipe that a link changes into another one
 _LAST = "_last-model"  # the one that was used last in this session
 
 
@@ -131,6 +134,24 @@ def choose(
     name = choice.choose("Model", names, key, default=default, width=width, on_change=note)
     state[seen], state[_LAST] = data, name
     return name
+
+
+def link_fine_tuning(name: str) -> None:
+    """A way to train a model on: the form for a new run, with what made it, and its weights."""
+    with contextlib.suppress(ValueError):  # the page says it when it reads the model
+        page.link(
+            "train",
+            label="Fine-tune this model",
+            icon=":material/model_training:",
+            query=fine_tuning(name),
+        )
+
+
+def fine_tuning(name: str) -> dict[str, str]:
+    """What the Train page must be asked for, to train a model on; ValueError as it is read."""
+    config, _ = recipes.fine_tune(name)
+    changes = forms.changes(config, presets.preset(_ANY).config)
+    return {"preset": _ANY, **dict(change.split("=", 1) for change in changes)}
 
 
 def say_how_to_get_one() -> None:

@@ -188,6 +188,8 @@ def _idle(config: TrainConfig) -> dict[str, str]:
         idle["schedule_by"] = "Without effect now: this schedule does not move with each step."
     if config.network.init_from:
         idle["init"] = "Without effect now: the first weights are those of a model."
+    else:
+        idle["freeze_encoder"] = "Without effect now: there is no model to start from."
     if config.objective.target not in ("three-class", "foreground+boundary"):
         idle["boundary"] = "Without effect now: this target has no boundary."
     if config.images.normalisation != "percentile":
@@ -236,6 +238,8 @@ def _show_card(
             st.error(f"Before it can start: {words.plain(unfit)}.")
             config = None
         if config is not None:
+            if anew := checkpoint.check_fit(config, _outputs(config)):
+                st.caption(f":material/info: {words.plain(anew)}")
             _show_costs(config)
         seeds = _choose_seeds()
         _show_queue()
@@ -247,12 +251,16 @@ def _show_card(
     return config
 
 
+def _outputs(config: TrainConfig) -> tuple[str, ...]:
+    """The names of what the network will answer with."""
+    about = datasets.info(config.images.data)
+    classes = about.classes if about.labels == "classes" else ()
+    return targets.channel_names(config.objective.target, classes)
+
+
 def _why_not_here(config: TrainConfig) -> str:
     """What this data set or this machine does not allow; empty when nothing stands against it."""
-    about = datasets.info(config.images.data)
-    names = targets.channel_names(
-        config.objective.target, about.classes if about.labels == "classes" else ()
-    )
+    names = _outputs(config)
     if config.objective.class_weights and len(config.objective.class_weights) != len(names):
         return (
             f"class_weights must hold {len(names)} numbers for {', '.join(names)}, "

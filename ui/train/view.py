@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shared import glossary, page, states, words
+from ui.shared import glossary, models, page, states, words
 from ui.train import broken, curves, state
 from unet_core.runs import runs
 from unet_core.runs.runs import Run
@@ -133,6 +133,7 @@ def _show_actions(run: Run, status: Status) -> None:
             "segment", label="Segment with this model", icon=page.icon("segment"), query=query
         )
         page.link("evaluate", label="Evaluate this model", icon=page.icon("evaluate"), query=query)
+        models.link_fine_tuning(run.id)
     if status.state == "finished" and run.can_resume() and not run.fault:
         _offer_more_epochs(run)
     if status.state != "finished" and not run.fault:

@@ -266,7 +266,8 @@ class Network(Settings):
     init_from: str = option(
         "",
         "Start from the weights of this model (a shipped one, a run, or a file) instead of random "
-        "ones. Its network must be built alike.",
+        "ones. Its network must be built alike; where it answers with other outputs, the last "
+        "layer begins anew.",
         group="Network",
         label="Start from the weights of",
     )
@@ -555,6 +556,13 @@ class Optimisation(Settings):
         high=0.99999,
         label="Weight averaging (EMA)",
     )
+    freeze_encoder: bool = option(
+        False,
+        "Leave the way down as the model had it that the training starts from, and train the way "
+        "up alone: quicker, and less is forgotten where new images are few.",
+        group="Training",
+        label="Freeze the encoder",
+    )
     patience: int = option(
         0,
         "Stop when validation has not improved for this many epochs; 0 is off, as it is without "
@@ -784,6 +792,11 @@ class TrainConfig(Groups):
         if self.optimisation.watch == "val_ap" and self.objective.target == "classes":
             raise ValueError(
                 "watch val_ap needs objects, and the target classes has none: val_miou"
+            )
+        if self.optimisation.freeze_encoder and not self.network.init_from:
+            raise ValueError(
+                "freeze_encoder keeps the weights of a model, and there is none: name one with "
+                "init_from"
             )
         side, levels = self.images.crop_size, self.network.levels
         halved = 2 ** (levels - 1)

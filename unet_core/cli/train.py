@@ -72,7 +72,8 @@ def add_recipe(parser: Parser, *, required: bool = False) -> None:
     parser.add_argument(
         "--init-from",
         metavar="MODEL",
-        help="start from the weights of a shipped checkpoint, a run, or a file",
+        help="start from the weights of a shipped checkpoint, a run, or a file; without --preset "
+        "with the settings that made it, at a tenth of the learning rate",
     )
 
 
@@ -211,7 +212,7 @@ def _run_to_train(arguments: argparse.Namespace) -> Run:
         raise ValueError(f"there is no run to resume: {where}")
     config, note = _new_settings(arguments)
     if path is None:
-        return runs.create(config, preset=arguments.preset, note=note)
+        return runs.create(config, preset=arguments.preset or "", note=note)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"{path} is there already and holds no run: choose a new folder for --run")
     path.mkdir(parents=True, exist_ok=True)
@@ -226,7 +227,7 @@ def _names(assignments: list[str]) -> set[str]:
 
 def _new_settings(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     """What `configure` gives for a new run; the note is told."""
-    if not arguments.preset:
+    if not arguments.preset and not arguments.init_from:
         raise ValueError(f"choose a recipe with --preset: {', '.join(presets.PRESETS)}")
     config, note = configure(arguments)
     if note:
@@ -243,13 +244,17 @@ def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
 
     wanted = [text for text in arguments.set if text.partition("=")[0].strip() == "data"]
     name = wanted[-1].partition("=")[2].strip() if wanted else arguments.data
-    config, note = recipes.choose(arguments.preset, name or "")
-    config = config.with_text(arguments.set)
+    if arguments.preset:
+        config, note = recipes.choose(arguments.preset, name or "")
+    else:
+        config, note = recipes.fine_tune(arguments.init_from, name or "")
     if arguments.init_from:
         config = config.replace(init_from=arguments.init_from)
+    config = config.with_text(arguments.set)
     datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
     if config.network.init_from:
         about = datasets.info(config.images.data)
         classes = about.classes if about.labels == "classes" else ()
-        checkpoint.check_fit(config, targets.channel_names(config.objective.target, classes))
+        outputs = targets.channel_names(config.objective.target, classes)
+        note = f"{note} {checkpoint.check_fit(config, outputs)}".strip()
     return config, note

@@ -164,14 +164,16 @@ def origin(name: str | os.PathLike[str]) -> str:
     return f"{path.parent.name if path.stem == 'best' else path.stem}, sha256 {digest}"
 
 
-def check_fit(config: TrainConfig, outputs: tuple[str, ...]) -> None:
+def check_fit(config: TrainConfig, outputs: tuple[str, ...]) -> str:
     """Refuse weights to start from that belong to another network; there may be none.
 
-    Raises ValueError that names the setting that differs, or as `read_config`.
+    Gives a sentence where the model answers with other outputs, so that its last layer cannot be
+    taken over; else an empty one. Raises ValueError that names the setting that differs, or as
+    `read_config`.
     """
     name = config.network.init_from
     if not name:
-        return
+        return ""
     other = read_config(name)
     there, here = other.train.network, config.network
     for setting in there.options():
@@ -181,11 +183,12 @@ def check_fit(config: TrainConfig, outputs: tuple[str, ...]) -> None:
                 f"init_from {name} does not fit: its {setting} is {_words(one)}, and here it is "
                 f"{_words(own)}"
             )
-    if other.outputs != outputs:
-        raise ValueError(
-            f"init_from {name} does not fit: its target {other.train.objective.target} answers "
-            f"with {', '.join(other.outputs)}, and here it is {', '.join(outputs)}"
-        )
+    if other.outputs == outputs:
+        return ""
+    return (
+        f"The last layer begins anew: {name} answers with {', '.join(other.outputs)}, and here it "
+        f"is {', '.join(outputs)}."
+    )
 
 
 def _words(value: Any) -> str:

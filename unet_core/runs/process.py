@@ -135,6 +135,7 @@ def _prepare(run: Run, recorder: Recorder, *, resume: bool) -> "Training":
     training = Training(run.config, device=chosen, resumes=saved is not None)
     if training.model_config.started_from:
         origin = f"Started from the weights of {training.model_config.started_from}."
+        origin = f"{origin} {training.begun_anew}".rstrip()
         recorder.say(origin)
         recorder.update(note=f"{recorder.status.note} {origin}".lstrip())
     if saved is not None:

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
+from unet_core.network import checkpoint
 from unet_core.runs import process, runs
 from unet_core.runs.runs import Run
 from unet_core.training import presets
+
+FINE_TUNING = 0.1  # of the rate that a model was trained with
 
 if TYPE_CHECKING:
     from unet_core.training.trainer import Event
@@ -26,6 +29,21 @@ def choose(preset: str, data: str = "") -> tuple[TrainConfig, str]:
     if preset == "quick":
         return presets.fall_back(config, datasets.available())
     return config, ""
+
+
+def fine_tune(model: str, data: str = "") -> tuple[TrainConfig, str]:
+    """The settings to train a model on, from its own weights, and a note as from `choose`.
+
+    They are those it was trained with, at a tenth of the rate: a large step would forget what the
+    model knows. Without a name the data set is the model's own. Raises ValueError for an unknown
+    model or set.
+    """
+    config = checkpoint.read_config(model).train
+    lr = float(f"{FINE_TUNING * config.optimisation.lr:.6g}")  # not 0.00020000000000000004
+    config = config.replace(init_from=model, lr=lr, mistake="none")
+    if not data or data == config.images.data:
+        return config, ""
+    return presets.move(config, data, has_classes=datasets.info(data).labels == "classes")
 
 
 def train(

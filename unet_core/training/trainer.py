@@ -107,8 +107,11 @@ class Training:
             dtype=self.dtype,
             memory_format=torch.channels_last,  # type: ignore[call-overload]
         )
+        self.begun_anew = ""  # what of a model's weights was not taken over, as a sentence
         if config.network.init_from and not resumes:
             self._take_weights(config.network.init_from)
+        if self.options.freeze_encoder:
+            self.network.down.requires_grad_(False)
         self.average = WeightAverage(self.network, self.options.ema)
         self.optimizer = _optimizer(self.network, self.options)
         self.validator = Validator(
@@ -125,10 +128,12 @@ class Training:
         self._sums = _Sums()
 
     def _take_weights(self, name: str) -> None:
-        """Begin with the weights of another model, and note which."""
-        checkpoint.check_fit(self.config, self.model_config.outputs)
-        source = checkpoint.load(name, device=self.device.name)
-        self.network.load_state_dict(source.network.state_dict())
+        """Begin with the weights of another model, and note which; its head only if it fits."""
+        self.begun_anew = checkpoint.check_fit(self.config, self.model_config.outputs)
+        weights = checkpoint.load(name, device=self.device.name).network.state_dict()
+        if self.begun_anew:
+            weights |= {f"head.{key}": own for key, own in self.network.head.state_dict().items()}
+        self.network.load_state_dict(weights)
         self.model_config = self.model_config.replace(started_from=checkpoint.origin(name))
 
     @property
@@ -168,6 +173,8 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.network.train()
+        if self.options.freeze_encoder:
+            self.network.down.eval()  # the statistics of its batch normalisation stay, too
         self.optimizer.zero_grad(set_to_none=True)
         # Added to the epoch's sums only when the step is whole: a stop may come inside it.
         own = _Sums(steps=1)
@@ -358,7 +365,7 @@ def _soft_dice(prob_BHW: Tensor, true_BHW: Tensor) -> tuple[float, int]:
 
 
 def _optimizer(network: nn.Module, options: Optimisation) -> torch.optim.Optimizer:
-    weights = network.parameters()
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
     decay = options.weight_decay
     if options.optimizer == "sgd":
         return torch.optim.SGD(weights, options.lr, momentum=options.momentum, weight_decay=decay)

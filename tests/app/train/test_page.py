@@ -14,12 +14,13 @@ import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
-from ui.shared import page
+from ui.shared import models, page
 from ui.train import costs, form
 from ui.train import table as run_table
 from unet_core.base import device, folders
 from unet_core.cli import main, train
 from unet_core.data import datasets
+from unet_core.network import checkpoint
 from unet_core.runs import runs, slots
 from unet_core.runs.status import Status
 from unet_core.training import presets
@@ -359,6 +360,17 @@ def test_weights_to_start_from_must_fit_and_are_part_of_the_command() -> None:
     assert "init_from nuclei does not fit: its widths is 32,64,128,256" in app.error[0].value
     assert app.button(key="start").disabled
     assert any("--set init_from=nuclei" in one.value for one in app.code)
+
+
+def test_a_link_trains_a_model_on_with_its_own_settings_at_a_tenth_of_the_rate() -> None:
+    app = open_train(**models.fine_tuning("nuclei"))
+    app.selectbox(key="data-quick").set_value("synthetic-nuclei").run()
+    assert not app.exception
+    form = "new-quick-synthetic-nuclei"
+    assert app.selectbox(key=f"{form}-init_from").value == "nuclei"
+    assert app.text_input(key=f"{form}-widths").value == "32, 64, 128, 256"
+    own = checkpoint.read_config("nuclei").train.optimisation.lr
+    assert app.number_input(key=f"{form}-lr").value == pytest.approx(own / 10)
 
 
 def test_a_run_with_classes_shows_their_iou_first_and_dice_on_request() -> None:

@@ -271,6 +271,22 @@ def test_a_finished_run_gets_more_epochs_and_another_starts_from_its_weights(
     assert checkpoint.read_config(more).started_from == origin
 
 
+def test_a_model_is_trained_on_with_its_own_settings_at_a_tenth_of_the_rate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, on = tmp_path / "run", tmp_path / "on"
+    settings = (*TINY, "--set", "epochs=1", "--set", "lr=2e-3")
+    assert Call(capsys, "train", "--preset", "quick", *settings, "--run", folder).code == 0
+    other = ("--set", "target=foreground")
+    call = Call(capsys, "train", "--init-from", folder, *other, "--run", on)
+    assert call.code == 0
+    assert "The last layer begins anew" in call.out
+    config, first = (runs.Run(one).config for one in (on, folder))
+    assert config.optimisation.lr == 2e-4
+    assert config.replace(init_from="", lr=2e-3, target=first.objective.target) == first
+    assert "The last layer begins anew" in runs.Run(on).status().note
+
+
 def test_evaluate_tells_the_errors_and_writes_them_into_a_file(
     tiny_data: Path, save_cutter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -641,7 +641,6 @@ def test_a_training_begins_with_the_weights_of_another_model(tmp_path: Path) -> 
     [
         ({"widths": (4, 16)}, "its widths is 4,8, and here it is 4,16"),
         ({"norm": "none"}, "its norm is batch, and here it is none"),
-        ({"target": "distance", "loss": "bce"}, "answers with foreground, boundary, and here it"),
     ],
 )
 def test_weights_of_another_network_are_refused_by_the_setting_that_differs(
@@ -650,6 +649,33 @@ def test_weights_of_another_network_are_refused_by_the_setting_that_differs(
     file = saved_model(tmp_path)
     with pytest.raises(ValueError, match=f"init_from .*first.safetensors does not fit.*{sentence}"):
         new(TINY.replace(init_from=str(file), **changes))
+
+
+def test_a_head_with_other_outputs_begins_anew_and_the_rest_is_taken_over(tmp_path: Path) -> None:
+    file = saved_model(tmp_path, seed=5, ema=0.0)
+    source = checkpoint.load(file, device="cpu").network.state_dict()
+    training = new(TINY.replace(init_from=str(file), target="distance", loss="bce"))
+    assert "answers with foreground, boundary, and here it is" in training.begun_anew
+    for key, value in training.network.state_dict().items():
+        assert torch.equal(value, source[key]) == (not key.startswith("head.")), key
+    assert not new(TINY.replace(init_from=str(file))).begun_anew
+
+
+def test_a_frozen_encoder_stays_as_the_model_had_it(tmp_path: Path) -> None:
+    file = saved_model(tmp_path, seed=5)
+    frozen = TINY.replace(init_from=str(file), freeze_encoder=True, weight_decay=0.1)
+    training = new(frozen)
+    before = {key: value.clone() for key, value in training.network.state_dict().items()}
+    training.train_step()
+    for network in (training.network, training.average.network):
+        for key, value in network.state_dict().items():
+            if key.startswith("down."):
+                assert torch.equal(value, before[key]), key
+    moved = [key for key, value in training.network.named_parameters() if value.requires_grad]
+    assert any(key.startswith("merge.") for key in moved)
+    assert not any(torch.equal(training.network.get_parameter(key), before[key]) for key in moved)
+    with pytest.raises(ValueError, match="freeze_encoder keeps the weights of a model"):
+        TINY.replace(freeze_encoder=True)
 
 
 def test_centroids_are_those_of_filled_objects_and_middle_is_that_of_the_image() -> None:
