@@ -56,11 +56,16 @@ def read_address(key: str, options: list[str], default: str | None) -> None:
     that is left has bound, and pages share names such as "sample".
     """
     state, asked = st.session_state, st.query_params.get(key)
-    kept = state.get(_KEPT + key)
-    if asked in options and (key not in state or asked != kept):
+    before = state.get(_KEPT + key)
+    if asked in options and (key not in state or asked != before):
         state[key] = asked
     elif key not in state:
-        state[key] = kept if kept in options else default
+        state[key] = before if before in options else default
+
+
+def held(key: str) -> str | None:
+    """What a choice with this key holds on this page, or held on the one before."""
+    return st.session_state.get(key, st.session_state.get(_KEPT + key))
 
 
 def write_address(key: str, chosen: str, default: str | None) -> None:
@@ -122,7 +127,7 @@ def replace_unknown(
 
 def asked_for(key: str) -> str:
     """What a choice holds that is drawn later, from before or from a link; empty for neither."""
-    return str(st.session_state.get(key) or st.query_params.get(key, ""))
+    return str(st.session_state.get(key) or st.query_params.get(key) or held(key) or "")
 
 
 def tell_empty(split: str, scheme: str) -> None:

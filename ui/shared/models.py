@@ -113,7 +113,7 @@ def choose(
     state, named, seen = st.session_state, f"_{key}-named", f"_{key}-for"
     sets = trained_on(names)
     default = prefer if prefer in sets else default_for(data, sets, last=state.get(_LAST, ""))
-    kept, asked = state.get(key), st.query_params.get(key)
+    kept, asked = choice.held(key), st.query_params.get(key)
     if asked in sets and asked != kept:
         state[named] = True
     elif kept is None:

@@ -107,6 +107,18 @@ def test_a_model_chosen_by_hand_stays_for_a_set_of_its_kind_and_else_gives_way(
     assert app.selectbox(key="model").value == "a-shapes"
 
 
+def test_a_model_chosen_by_hand_is_there_again_after_another_page(both: str) -> None:
+    app = open_page("segment", set="synthetic-shapes")
+    app.selectbox(key="model").set_value("nuclei").run()
+    app.switch_page("pages/home.py").run()
+    app.query_params.clear()  # as the menu's links ask for nothing
+    app.switch_page("pages/segment.py").run()
+    for _ in range(2):  # what was restored is not replaced as if nobody had chosen it
+        assert app.selectbox(key="model").value == "nuclei"
+        assert app.selectbox(key="set").value == "synthetic-shapes"
+        app.selectbox(key="split").set_value("val").run()
+
+
 def test_a_link_wins_over_the_default_and_keeps_its_model(both: str) -> None:
     app = open_page("segment", set="synthetic-shapes", model="nuclei")
     assert app.selectbox(key="model").value == "nuclei"
