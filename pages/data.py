@@ -63,7 +63,7 @@ def start_over() -> None:
 
 
 def choose_data() -> DataSet:
-    names = set_names(list(datasets.NAMES), "set")
+    names = set_names(datasets.names(), "set")
     return datasets.info(choose_set(names, width=250, on_change=start_over))
 
 
@@ -155,12 +155,13 @@ with page.guard():
     with row:
         about = choose_data()
     if not datasets.is_available(about.name):
-        st.markdown(f"**{plain(about.title)}.** {about.sentence}")
+        st.markdown(f"**{plain(about.title)}.** {plain(about.sentence)}")
         download.show(about)
     else:
         with row:
             split, scheme = choose_split(about)
             st.caption(
-                f"**{plain(about.title)}.** {about.sentence}", help=f"Licence: {about.licence}"
+                f"**{plain(about.title)}.** {plain(about.sentence)}",
+                help=f"Licence: {about.licence}",
             )
         show_set(about, split, scheme)

@@ -60,7 +60,7 @@ def show_starts() -> None:
 @page.guard()
 def show_data_sets() -> None:
     st.subheader("Data sets", anchor=False)
-    for name in datasets.NAMES:
+    for name in datasets.names():
         show_data_set(name)
 
 
@@ -79,7 +79,7 @@ def show_data_set(name: str) -> None:
     else:
         icon = ":material/download:"
         text = "Not on this computer yet: the Data page downloads it with one click."
-    show_item("data", label=about.title, icon=icon, query={"set": name}, text=text)
+    show_item("data", label=plain(about.title), icon=icon, query={"set": name}, text=text)
 
 
 def count_images(name: str) -> str:

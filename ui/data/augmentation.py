@@ -97,7 +97,7 @@ def _brightness(config: TrainConfig, about: DataSet) -> tuple[float, float]:
             measured = loader.load(TrainConfig.of(data=about.name, **_target(config))).model_config
         return measured.mean, measured.std
 
-    return cache.shelf("brightness").get((about.name, datasets.folder(about.name)), measure)
+    return cache.shelf("brightness").get((about, datasets.folder(about.name)), measure)
 
 
 def _target(config: TrainConfig) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from ui.shared import charts, pictures, viewer
 from unet_core.data.catalogue import DataSet
-from unet_core.imaging import overlay
+from unet_core.imaging import class_map, overlay
 
 if TYPE_CHECKING:  # it imports torch
     from unet_core.training.augmentation_preview import Draws
@@ -121,7 +121,7 @@ def draw_layers(draws: "Draws", index: int | None, view: str, about: DataSet) ->
         colours = overlay.OBJECTS
         number_HW = overlay.number_objects(labels_HW)
     else:
-        colours = overlay.OBJECTS[: len(about.classes) - 1]
+        colours = class_map.colours(len(about.classes))[1:]
         number_HW = overlay.number_classes(labels_HW, len(colours))
     if view == "Both":
         return grey, pictures.layer(number_HW, overlay.shades(colours, filled=False, opacity=0.9))

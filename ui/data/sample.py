@@ -15,7 +15,7 @@ from ui.shared.choice import (
 )
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
-from unet_core.imaging import images, overlay, targets, weight_map
+from unet_core.imaging import class_map, images, overlay, targets, weight_map
 
 STACKS = ("isbi2012",)  # sections in depth, chosen by a slider
 STYLES = ("outlines", "colours")
@@ -181,7 +181,7 @@ def draw(
         colours = overlay.OBJECTS
         readings.append(viewer.Reading(about.classes[1], found.labels_HW))
     else:
-        colours = overlay.OBJECTS[: len(about.classes) - 1]
+        colours = class_map.colours(len(about.classes))[1:]
         number_HW = overlay.number_classes(found.labels_HW, len(colours))
         readings.append(viewer.Reading("class", found.labels_HW, about.classes))
     shades = overlay.shades(colours, filled=look.filled, opacity=0.5 if look.filled else 0.9)
@@ -218,7 +218,7 @@ def draw_target(
         table = (NOTHING, INSIDE, EDGE)
     elif target == "classes":
         number_HW, words = encoded, classes
-        table = (NOTHING, *overlay.OBJECTS[: len(classes) - 1])
+        table = (NOTHING, *class_map.colours(len(classes))[1:])
     else:
         number_HW, words, table = encoded[0], ("background", "foreground"), (NOTHING, INSIDE)
     number_HW = number_HW.astype(np.uint8)

@@ -64,6 +64,9 @@ class Findings:
 
 def show(about: DataSet, scheme: str) -> None:
     """Distributions and tables of all labelled images; a progress bar while they are computed."""
+    if about.splits == ("unlabelled",):
+        st.info("Nobody has labelled these images: there is nothing to measure.")
+        return
     found = _find(about.name, scheme)
     if found is None:
         return

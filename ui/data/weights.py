@@ -12,6 +12,7 @@ from ui.data.sample import choose_sample
 from ui.data.weight_pictures import Formula, Labels, heaviest
 from ui.shared import cache, forms, html, page, takeover
 from ui.shared.uploads import STAYS, TRUTH_HELP, TRUTH_TYPES, choose_plane, file_name
+from ui.shared.words import plain
 from unet_core.base.config import TrainConfig
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
@@ -85,7 +86,7 @@ def _choose_labels(about: DataSet, split: str, names: list[str]) -> Labels | Non
     if source == "Upload":
         return _upload()
     if about.labels == "classes":
-        st.info(CLASSES.format(title=about.title), icon=":material/info:")
+        st.info(CLASSES.format(title=plain(about.title)), icon=":material/info:")
         return None
     with row:
         sample = choose_sample(about, names)

@@ -61,13 +61,15 @@ def _choose() -> None:
     configs = [cache.model_config(repeats.get(name, name)) for name in (first, second)]
     own = configs[0].train.images
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        sets = list(dict.fromkeys([*datasets.NAMES, own.data]))
+        sets = list(dict.fromkeys([*datasets.names(), own.data]))
         data = choose_set(sets, default=own.data, width=250)
         if not sentences.is_here(data):
             form.say_how_to_get(data)
             return
         about = datasets.info(data)
         splits = [one for one in about.splits if one != "unlabelled"]
+        if not splits:
+            raise ValueError(f"Nobody has labelled {about.title}: there is nothing to measure on.")
         split = choose("Split", splits, "two-split", default="val", help=form.SPLIT_HELP, width=130)
         usual = datasets.resolve_scheme(data, own.scheme if own.data == data else None)
         scheme = choose(

@@ -67,7 +67,7 @@ def choose_what(key: str) -> Choice | None:
         model = models.choose(asked_for("set"), names, width=290, then=_fit_set)
         config = cache.model_config(model)
         own_set = config.train.images.data  # its name may carry settings
-        sets = [*datasets.NAMES, *([] if own_set in datasets.NAMES else [own_set])]
+        sets = list(dict.fromkeys([*datasets.names(), own_set]))
         data = choose_set(sets, default=own_set, width=250)
     if not sentences.is_here(data):
         say_how_to_get(data)
@@ -75,6 +75,8 @@ def choose_what(key: str) -> Choice | None:
     about = datasets.info(data)
     with row:
         own = [one for one in about.splits if one != "unlabelled"]
+        if not own:
+            raise ValueError(f"Nobody has labelled {about.title}: there is nothing to measure on.")
         split = choose("Split", own, key, default="val", help=SPLIT_HELP, width=130)
         default = config.train.images.scheme if config.train.images.data == data else None
         scheme = choose(

@@ -43,6 +43,7 @@ def show() -> None:
                 one
                 for one in set_names(datasets.available(), "set")
                 if datasets.info(one).labels == "instances"
+                and datasets.info(one).splits != ("unlabelled",)
             ]
             first = models.default_for(asked_for("set"), models.trained_on(names))
             own = cache.model_config(drawn if drawn in names else first).train.images.data

@@ -1,5 +1,6 @@
 """The settings that make objects of probabilities: the left side of the Segment page."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,7 @@ def _where_tuned(config: ModelConfig) -> str:
 def describe(config: ModelConfig) -> str:
     """What a model has learnt from, in two short sentences."""
     data, scheme = config.train.images.data, config.train.images.scheme
-    if data.partition(":")[0] in datasets.NAMES:
+    with contextlib.suppress(ValueError):  # a set that was deleted
         scheme = datasets.resolve_scheme(data, scheme)
     text = (
         f"This model was trained on {words.set_title(data)} (scheme {scheme}), and is from epoch "

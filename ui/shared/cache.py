@@ -143,7 +143,7 @@ def shelf(kind: str) -> Shelf:
 
 def thumbnail(name: str, split: str, sample: str, *, side: int = 160) -> bytes:
     """A sample as a small JPEG with its objects' outlines, at most `side` pixels wide and high."""
-    key = (name, split, sample, side, datasets.folder(name))
+    key = (datasets.info(name), datasets.folder(name), split, sample, side)
 
     def draw() -> bytes:
         found = datasets.load(name, split, sample)

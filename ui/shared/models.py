@@ -9,7 +9,7 @@ import streamlit as st
 from ui.shared import cache, choice, forms, overview, page
 from ui.shared.words import plain
 from unet_core.base.config import ModelConfig, Segmentation
-from unet_core.data import datasets
+from unet_core.data import datasets, own
 from unet_core.imaging import targets
 from unet_core.network import checkpoint
 from unet_core.runs import recipes
@@ -60,11 +60,15 @@ def default_for(data: str, trained_on: Mapping[str, str], *, last: str = "") -> 
 
 
 def kinds(data: str) -> tuple[str, ...]:
-    """What the labels of a set tell apart: ("background", "nucleus"); empty for an unknown set."""
+    """What the labels of a set tell apart: ("background", "nucleus").
+
+    Empty for an unknown set, and for an own one whose objects nobody has named.
+    """
     try:
-        return datasets.info(data).classes
+        found = datasets.info(data).classes
     except ValueError:
         return ()
+    return () if found == ("background", own.OBJECT) else found
 
 
 def fits(trained_on: str, data: str) -> bool:

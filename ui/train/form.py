@@ -114,7 +114,7 @@ def _choose() -> Choice:
         base, note = presets.fall_back(base, available)
     takeover.fill_data(f"data-{preset}")
     # A generated set with settings of its own has a name of its own, which is in no list.
-    names = list(dict.fromkeys([*datasets.NAMES, base.images.data, *takeover.data_names()]))
+    names = list(dict.fromkeys([*datasets.names(), base.images.data, *takeover.data_names()]))
     data = st.selectbox(
         "Data set",
         names,
@@ -124,7 +124,7 @@ def _choose() -> Choice:
         help="Synthetic sets are drawn by the computer and need no download.",
     )
     about = datasets.info(data)
-    st.caption(about.sentence)
+    st.caption(words.plain(about.sentence))
     own = base.images.data
     base, moved = presets.move(base, data, has_classes=about.labels == "classes")
     notes = tuple(one for one in (note if data == own else "", moved) if one)
@@ -163,7 +163,7 @@ def _name_set(name: str, available: list[str]) -> str:
 def _why_not(data: str) -> str:
     """Why a data set cannot be trained on, and what to do; empty when it can."""
     try:
-        datasets.sample_names(data, "train")
+        datasets.training_names(data)
     except ValueError as error:
         return f"{error}."
     return ""

@@ -12,6 +12,11 @@ SHIPPED = next(
 )
 
 
+def data() -> Path:
+    """Where data sets live: ``$UNET_DATA``, else ``./data``."""
+    return Path(os.environ.get("UNET_DATA") or "data")
+
+
 def runs() -> Path:
     """Where runs live: ``$UNET_RUNS``, else ``./runs``."""
     return Path(os.environ.get("UNET_RUNS") or "runs")

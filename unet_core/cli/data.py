@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unet_core.base import folders
 from unet_core.base.records import finite
 from unet_core.cli.output import progress, show
 from unet_core.cli.parser import add_command, add_job, list_settings
@@ -17,9 +18,9 @@ def add_to(found: Any) -> None:
     """Add the command to the parsers that were found."""
     parser = found.add_parser(
         "data",
-        help="list, download, describe and pack the data sets",
-        description="List, download, describe and pack the data sets. They are looked for in "
-        "$UNET_DATA, then ./data.",
+        help="list, download, describe and pack the data sets, and add own ones",
+        description="List, download, describe and pack the data sets, and add own ones. They are "
+        "looked for in $UNET_DATA, then ./data.",
     )
     verbs = parser.add_subparsers(metavar="list|fetch|stats|pack", required=True)
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
@@ -60,15 +61,18 @@ def _add_pack(verbs: Any) -> None:
 def list_sets(arguments: argparse.Namespace) -> int:
     """Which sets there are, which are here, and how to get the others."""
     from unet_core.data import datasets
+    from unet_core.data.own import broken
 
-    found = [_describe_set(known) for known in catalogue.SETS.values()]
+    found = [_describe_set(datasets.info(name)) for name in datasets.names()]
     lines = []
     for one in found:
         splits = ", ".join(f"{count} {split}" for split, count in one["samples"].items())
         lines.append(f"{one['name']:18}{one['title']}: {splits or 'not downloaded'}")
         if one["problem"]:
             lines.append(f"{'':18}{one['problem']}")
-    document = {"root": str(datasets.root()), "data": found}
+    unreadable = broken()
+    lines += [f"{name:18}{problem}" for name, problem in unreadable.items()]
+    document = {"root": str(folders.data()), "data": found, "broken": unreadable}
     show(arguments, document, lines)
     return 0
 
@@ -89,6 +93,7 @@ def _describe_set(known: catalogue.DataSet) -> dict[str, Any]:
         "sentence": known.sentence,
         "available": not problem,
         "problem": problem,
+        "is_own": known.name not in catalogue.SETS,
         "folder": str(place) if place else None,
         "samples": samples,
         "schemes": list(known.schemes),

@@ -251,7 +251,7 @@ def configure(arguments: argparse.Namespace) -> tuple[TrainConfig, str]:
     if arguments.init_from:
         config = config.replace(init_from=arguments.init_from)
     config = config.with_text(arguments.set)
-    datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
+    datasets.training_names(config.images.data, scheme=config.images.scheme)
     if config.network.init_from:
         about = datasets.info(config.images.data)
         classes = about.classes if about.labels == "classes" else ()

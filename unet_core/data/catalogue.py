@@ -1,4 +1,4 @@
-"""What is known about each data set without looking at its files."""
+"""What is known about the data sets that come with the app, without looking at their files."""
 
 from dataclasses import dataclass
 
@@ -38,6 +38,7 @@ class DataSet:
     pixel_size_um: float | None = None
     remotes: tuple[Remote, ...] = ()  # a zip holds the set's folder; else these are its files
     by_hand: str = ""  # which files to put into the set's folder without `fetch`
+    version: str = ""  # of an own set: another one whenever what is known of it has changed
 
 
 SETS = {

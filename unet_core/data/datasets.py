@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from unet_core.base import cache
-from unet_core.data import shapes, synthetic
+from unet_core.base import cache, folders
+from unet_core.data import own, shapes, synthetic
 from unet_core.data.catalogue import SETS, DataSet
 from unet_core.data.samples import SEED, Sample, load_stored, stored_names, synthetic_size
 from unet_core.data.shapes import Shapes
@@ -21,8 +21,6 @@ from unet_core.data.shapes import Shapes
 if TYPE_CHECKING:
     from unet_core.data.download import Progress
     from unet_core.data.statistics import Statistics
-
-NAMES = tuple(SETS)
 
 # The scheme "13-2-28": the test sections of the notebook "U-Net on the EM challenge", which has no
 # validation sections of its own; ours lie as far from them as from each other.
@@ -35,32 +33,36 @@ def info(name: str) -> DataSet:
     """The facts about a data set.
 
     The name of synthetic-shapes may carry settings, `synthetic-shapes:noise=30,lines=3,8`: that
-    is a set of its own. Raises ValueError for an unknown name or impossible settings.
+    is a set of its own. Raises ValueError for an unknown name, one that was deleted, or impossible
+    settings.
     """
     base, colon, _ = name.partition(":")
     if base not in SETS or (colon and base != shapes.SET):
-        raise ValueError(f"data set must be one of {', '.join(NAMES)}, got {name!r}")
-    own = Shapes.from_name(name).name if colon else name
-    if own in SETS:
-        return SETS[own]
-    return replace(SETS[base], name=own, title=f"{SETS[base].title} ({own.partition(':')[2]})")
+        return own.read(name).about
+    drawn = Shapes.from_name(name).name if colon else name
+    if drawn in SETS:
+        return SETS[drawn]
+    return replace(SETS[base], name=drawn, title=f"{SETS[base].title} ({drawn.partition(':')[2]})")
 
 
-def root() -> Path:
-    """The folder that downloads go to: ``$UNET_DATA``, else ``./data``."""
-    return Path(os.environ.get("UNET_DATA") or "data")
+def names() -> list[str]:
+    """The data sets that come with the app, also those not downloaded, then the own ones."""
+    return [*SETS, *own.names()]
 
 
 def folder(name: str) -> Path | None:
     """The folder of a data set, or None when it is not there (synthetic sets have none)."""
     if info(name).is_synthetic:
         return None
-    return next((place / name for place in (root(), Path("data")) if (place / name).is_dir()), None)
+    if name not in SETS:
+        return own.read(name).place
+    places = (folders.data(), Path("data"))
+    return next((place / name for place in places if (place / name).is_dir()), None)
 
 
 def available() -> list[str]:
-    """Names of the data sets that can be used now: the downloaded ones and the synthetic ones."""
-    return [name for name in NAMES if SETS[name].is_synthetic or folder(name) is not None]
+    """Names of the data sets that can be used now: downloaded, synthetic and own ones."""
+    return [name for name in names() if info(name).is_synthetic or folder(name) is not None]
 
 
 def is_available(name: str) -> bool:
@@ -93,6 +95,15 @@ def sample_names(name: str, split: str, *, scheme: str | None = None) -> list[st
     if split == "unlabelled":
         return _stored_names(name, split)
     return [sample for _, sample in _divide(name, resolve_scheme(name, scheme))[split]]
+
+
+def training_names(name: str, *, scheme: str | None = None) -> list[str]:
+    """The samples to train on; ValueError where there is none, and as `sample_names`."""
+    found = sample_names(name, "train", scheme=scheme)
+    if not found:
+        why = "nobody has labelled them" if "train" not in info(name).splits else f"scheme {scheme}"
+        raise ValueError(f"{name} has no images to train on: {why}")
+    return found
 
 
 def pick_evenly(items: Sequence[T], limit: int) -> list[T]:
@@ -138,7 +149,9 @@ def fingerprint(name: str) -> str:
     else:
         # Not with Path, which takes three times as long for a thousand files.
         files = [os.path.join(at, file) for at, _, files in os.walk(place) for file in files]
-        stats = [(file, os.stat(file)) for file in sorted(files) if file.endswith(".tif")]
+        stats = [
+            (file, os.stat(file)) for file in sorted(files) if file.endswith((".tif", own.FILE))
+        ]
         facts = "\n".join(
             f"{file[len(str(place)) + 1 :].replace(os.sep, '/')} {stat.st_size} {stat.st_mtime_ns}"
             for file, stat in stats
@@ -195,6 +208,8 @@ def statistics(
     division = _divide(name, resolve_scheme(name, scheme))
     splits = {stored: split for split, found in division.items() for stored in found}
     total = sum(len(_stored_names(name, split)) for split in ("train", "test"))
+    if not total:
+        raise ValueError(f"nobody has labelled the images of {name}: there is nothing to measure")
 
     def compute() -> cache.Arrays:
         return tables.measure_images(
@@ -231,7 +246,7 @@ def fetch(
     on_progress: Callable[["Progress"], None] | None = None,
     urls: Sequence[str] | None = None,
 ) -> Path:
-    """The folder of a set, downloaded into `target` (`root()`) when it is nowhere yet.
+    """The folder of a set, downloaded into `target` (`folders.data()`) when it is nowhere yet.
 
     Resumes a broken download. Raises ValueError or `download.DownloadError` as
     `download.fetch_set` does.
@@ -241,7 +256,7 @@ def fetch(
     found = folder(name) if target is None else None
     return found or download.fetch_set(
         info(name),
-        target or root(),
+        target or folders.data(),
         accept_licence=accept_licence,
         on_progress=on_progress,
         urls=urls,
@@ -249,7 +264,8 @@ def fetch(
 
 
 def _check_split(name: str, split: str) -> None:
-    if split not in info(name).splits:
+    # An own set may have no image for one of the three, as a scheme may leave none.
+    if split not in ("train", "val", "test", *info(name).splits):
         raise ValueError(
             f"split of {name} must be one of {', '.join(info(name).splits)}, got {split!r}"
         )
@@ -264,7 +280,7 @@ def _existing_folder(name: str) -> Path | None:
     if place is None and not info(name).is_synthetic:
         raise ValueError(
             f"{name} is not downloaded: run `python -m unet_core data fetch {name}`, "
-            f"or put {info(name).by_hand} into {(root() / name).resolve()}"
+            f"or put {info(name).by_hand} into {(folders.data() / name).resolve()}"
         )
     return place
 
@@ -277,7 +293,11 @@ def _divide(name: str, scheme: str) -> dict[str, list[tuple[str, str]]]:
         test, val = ([every[index] for index in chosen] for chosen in (EM_TEST, EM_VAL))
         train = [one for one in every if one not in test + val]
         return {"train": train, "val": val, "test": test}
-    chosen = _validation_indices(scheme, len(pool))
+    if scheme == "given":
+        images = own.read(name).images
+        chosen = {index for index, (_, one) in enumerate(pool) if images[one].split == "val"}
+    else:
+        chosen = _validation_indices(scheme, len(pool))
     val = [one for index, one in enumerate(pool) if index in chosen]
     train = [one for index, one in enumerate(pool) if index not in chosen or scheme == "leaky"]
     return {"train": train, "val": val, "test": test}
@@ -311,6 +331,7 @@ def _pixel_hashes(name: str) -> cache.Arrays:
             for _, sample in samples(name)
             if sample.labels_HW is not None
         ]
-        return dict(zip(("names", "images", "labels"), np.array(rows).T, strict=True))
+        columns = np.array(rows, dtype=str).reshape(-1, 3).T  # a set may have no labels at all
+        return dict(zip(("names", "images", "labels"), columns, strict=True))
 
     return cache.remember("pixels", fingerprint(name), compute)

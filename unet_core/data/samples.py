@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 
-from unet_core.data import shapes, synthetic
+from unet_core.data import own, shapes, synthetic
 from unet_core.data.catalogue import SETS
 from unet_core.data.shapes import Shapes
 
@@ -27,7 +27,7 @@ class Sample:
     """An image and what is known to be in it."""
 
     name: str
-    image_HW: np.ndarray  # uint8 or uint16 as stored
+    image_HW: np.ndarray  # as stored: uint8 or uint16, of own sets other numbers, too
     labels_HW: np.ndarray | None  # instances int32, classes uint8; None where nobody labelled
     pixel_size_um: float | None
     path: Path | None  # None: synthetic
@@ -47,6 +47,8 @@ def stored_names(name: str, stored: str, folder: Path | None) -> list[str]:
     """
     if name == "dsb2018" and folder:
         return _paired_stems(folder / stored)
+    if name not in SETS and folder:
+        return own.read(name).stored(stored)
     if name == "isbi2012" and folder:
         _check_stack(folder)
         if stored == "unlabelled":
@@ -76,7 +78,10 @@ def load_stored(name: str, stored: str, sample: str, folder: Path | None) -> Sam
         return _load_pair(sample, folder / stored)
     names = stored_names(name, stored, folder)
     if sample not in names:
-        raise ValueError(f"there is no sample {sample!r}: {names[0]} to {names[-1]} exist")
+        there = f"{names[0]} to {names[-1]} exist" if names else "there are none"
+        raise ValueError(f"there is no sample {sample!r}: {there}")
+    if name not in SETS and folder:
+        return _load_own(sample, own.read(name))
     if name == "isbi2012" and folder:
         return _load_section(sample, folder)
     return _draw(name, stored, names.index(sample), sample)
@@ -111,11 +116,27 @@ def _load_pair(sample: str, place: Path) -> Sample:
         raise ValueError(f"there is no sample {sample!r} in {place}")
     if not mask.is_file():
         raise ValueError(f"the image {sample}.tif in {place} has no mask")
-    image_HW, labels_HW = _read_plane(path), _read_plane(mask)
+    image_HW, labels_HW = _read_plane(path), _read_labels(mask)
     _check_equal_shapes(sample, image_HW, labels_HW)
-    if labels_HW.dtype.kind not in "uib" or labels_HW.min() < 0:
-        raise ValueError(f"{mask} must hold labels, whole numbers from 0, got {labels_HW.dtype}")
     return Sample(sample, image_HW, labels_HW.astype(np.int32), None, path)
+
+
+def _load_own(sample: str, known: own.OwnSet) -> Sample:
+    path, labels = (known.place / part / f"{sample}.tif" for part in ("images", "labels"))
+    entry, image_HW = known.images[sample], _read_plane(path)
+    if entry.split == "unlabelled":
+        return Sample(sample, image_HW, None, entry.pixel_size_um, path)
+    labels_HW = _read_labels(labels)
+    _check_equal_shapes(sample, image_HW, labels_HW)
+    dtype = np.uint8 if known.about.labels == "classes" else np.int32
+    return Sample(sample, image_HW, labels_HW.astype(dtype), entry.pixel_size_um, path)
+
+
+def _read_labels(path: Path) -> np.ndarray:
+    labels_HW = _read_plane(path)
+    if labels_HW.dtype.kind not in "uib" or labels_HW.min() < 0:
+        raise ValueError(f"{path} must hold labels, whole numbers from 0, got {labels_HW.dtype}")
+    return labels_HW
 
 
 def _load_section(sample: str, place: Path) -> Sample:

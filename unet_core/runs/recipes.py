@@ -73,7 +73,7 @@ def train(
     config, note = choose(preset, data)
     lists = {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
     config = config.replace(**settings | lists)
-    datasets.sample_names(config.images.data, "train", scheme=config.images.scheme)
+    datasets.training_names(config.images.data, scheme=config.images.scheme)
     if note and report is not None:
         report(note)
     run = runs.create(config, preset=preset, note=note)

@@ -188,7 +188,7 @@ def test_the_list_says_what_is_here_and_how_to_get_the_rest(
     tiny_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = {one["name"]: one for one in Call(capsys, "data", "list", "--json").document["data"]}
-    assert set(found) == set(datasets.NAMES)
+    assert set(found) == set(datasets.names())
     assert found["dsb2018"]["available"]
     assert found["dsb2018"]["samples"]["test"] == 2
     assert found["isbi2012"]["folder"] is None

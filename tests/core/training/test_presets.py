@@ -25,7 +25,7 @@ def test_without_its_data_a_recipe_falls_back_to_synthetic_nuclei_and_says_so() 
 
 
 @pytest.mark.parametrize("recipe", presets.PRESETS)
-@pytest.mark.parametrize("data", datasets.NAMES)
+@pytest.mark.parametrize("data", datasets.SETS)
 def test_every_recipe_can_move_to_every_data_set(recipe: str, data: str) -> None:
     about = datasets.info(data)
     classes = about.classes if about.labels == "classes" else ()
