@@ -6,7 +6,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 MOST_BYTES = 4_000_000_000
@@ -41,8 +41,7 @@ def unpack_zip(
     """
     try:
         with zipfile.ZipFile(archive) as opened:
-            members = [member for member in opened.infolist() if not member.is_dir()]
-            _check_members(archive.name, members, most_bytes, most_files)
+            members = check_members(archive.name, opened, most_bytes, most_files)
             if shutil.disk_usage(into).free < sum(member.file_size for member in members):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(into))
             for done, member in enumerate(members, start=1):
@@ -56,9 +55,14 @@ def unpack_zip(
         raise ValueError(f"{archive.name} cannot be unpacked: {problem}") from problem
 
 
-def _check_members(
-    archive: str, members: Sequence[zipfile.ZipInfo], most_bytes: int, most_files: int
-) -> None:
+def check_members(
+    archive: str,
+    opened: zipfile.ZipFile,
+    most_bytes: int = MOST_BYTES,
+    most_files: int = MOST_FILES,
+) -> list[zipfile.ZipInfo]:
+    """The files of an opened zip, which `archive` names; ValueError as `unpack_zip` has it."""
+    members = [member for member in opened.infolist() if not member.is_dir()]
     if len(members) > most_files:
         raise ValueError(f"{archive} must hold at most {most_files} files, got {len(members)}")
     # Reading stops at the declared size, so a false declaration cannot exceed it.
@@ -84,3 +88,4 @@ def _check_members(
             raise ValueError(f"{archive} holds {member.filename!r} twice")
         taken.add(path)
         folders.update(path.parents)
+    return members

@@ -12,7 +12,7 @@ from unet_core.imaging.stacks import plane_pixels
 
 _LARGEST_LABEL = 2**31 - 1
 # With more pieces of equal value per value it is hardly a label image, and the reader is told.
-_PIECES_PER_LABEL = 4
+PIECES_PER_LABEL = 4
 # Nor is it a drawing of objects when most of its coloured pieces have fewer pixels than this.
 _SPECK = 3
 
@@ -37,8 +37,17 @@ def read_truth(path_or_bytes: str | Path | bytes, *, plane: int | None = None) -
     floats, negative numbers, two values without 0, several channels that are no colours, and
     colours smeared by a compression.
     """
-    image = read_image(path_or_bytes)
-    pixels = plane_pixels(image, plane)
+    pixels = read_numbers(path_or_bytes, plane=plane)
+    return _from_numbers(pixels) if pixels.ndim == 2 else _from_colours(pixels)
+
+
+def read_numbers(path_or_bytes: str | Path | bytes, *, plane: int | None = None) -> np.ndarray:
+    """What a file of labels holds: whole numbers from 0 [H, W], or colours [H, W, 3].
+
+    A grey picture that was saved with three equal colours is grey. Raises ValueError as
+    `read_truth`, but for what numbers and colours mean.
+    """
+    pixels = plane_pixels(read_image(path_or_bytes), plane)
     if is_jpeg(path_or_bytes):
         raise ValueError(
             "A JPEG cannot be the truth, for it smears numbers and colours: "
@@ -55,21 +64,21 @@ def read_truth(path_or_bytes: str | Path | bytes, *, plane: int | None = None) -
             "the background must be 0 and the objects 1, 2, 3 and so on."
         )
     if pixels.ndim == 2:
-        return _from_numbers(pixels)
+        return pixels
     if all(np.array_equal(pixels[..., 0], pixels[..., i]) for i in range(1, pixels.shape[-1])):
-        return _from_numbers(pixels[..., 0])
+        return pixels[..., 0]
     if pixels.shape[-1] != 3:
         raise ValueError(
             f"The truth has {pixels.shape[-1]} channels: save the labels as a grey picture."
         )
-    return _from_colours(pixels)
+    return pixels
 
 
 def _from_numbers(pixels_HW: np.ndarray) -> Truth:
     values = _some_values(pixels_HW)
     top = int(pixels_HW.max())
     if (len(values) == 1 and top) or (len(values) == 2 and values[0] == 0):
-        labels_HW = _connected(pixels_HW > 0)
+        labels_HW = connected(pixels_HW > 0)
         count = labels_HW.max()
         parts = "its 1 connected part is" if count == 1 else f"its {count} connected parts are"
         note = f"The truth is a mask of two values (0 and {top}): {parts} taken for the objects."
@@ -85,8 +94,8 @@ def _from_numbers(pixels_HW: np.ndarray) -> Truth:
         labels_HW = (inverse.reshape(pixels_HW.shape) + int(pixels_HW.min() > 0)).astype(np.int32)
         return Truth(labels_HW, (f"Labels go up to {top}: they were numbered anew from 1.",))
     labels_HW = pixels_HW.astype(np.int32)
-    pieces, count = int(_connected(labels_HW).max()), len(np.unique(labels_HW[labels_HW > 0]))
-    if pieces > _PIECES_PER_LABEL * count:
+    pieces, count = int(connected(labels_HW).max()), len(np.unique(labels_HW[labels_HW > 0]))
+    if pieces > PIECES_PER_LABEL * count:
         note = (
             f"The {count} values of the truth lie in {pieces} separate pieces: "
             "in a label image each object has a number of its own."
@@ -111,7 +120,7 @@ def _from_colours(pixels_HWC: np.ndarray) -> Truth:
     else:
         colours, counts = np.unique(packed_HW, return_counts=True)
         ground, name = int(colours[counts.argmax()]), "the most frequent colour"
-    labels_HW = _connected(np.where(packed_HW == ground, -1, packed_HW), background=-1)
+    labels_HW = connected(np.where(packed_HW == ground, -1, packed_HW), background=-1)
     areas = np.bincount(labels_HW.ravel())[1:]
     if len(areas) and np.mean(areas < _SPECK) > 0.5:
         raise ValueError(
@@ -125,7 +134,7 @@ def _from_colours(pixels_HWC: np.ndarray) -> Truth:
     return Truth(labels_HW, (note,))
 
 
-def _connected(values_HW: np.ndarray, background: int = 0) -> np.ndarray:
+def connected(values_HW: np.ndarray, background: int = 0) -> np.ndarray:
     """8-connected regions of equal value, numbered from 1, int32."""
     from skimage.measure import label
 
