@@ -1,4 +1,4 @@
-"""The command `data`: list, download, describe and pack the data sets."""
+"""The command `data`: list, download, describe and pack the data sets; `own` has the own ones."""
 
 import argparse
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import Any
 
 from unet_core.base import folders
 from unet_core.base.records import finite
+from unet_core.cli import own
 from unet_core.cli.output import progress, show
 from unet_core.cli.parser import add_command, add_job, list_settings
 from unet_core.data import catalogue
@@ -22,7 +23,7 @@ def add_to(found: Any) -> None:
         description="List, download, describe and pack the data sets, and add own ones. They are "
         "looked for in $UNET_DATA, then ./data.",
     )
-    verbs = parser.add_subparsers(metavar="list|fetch|stats|pack", required=True)
+    verbs = parser.add_subparsers(metavar="list|fetch|stats|pack|add|remove|restore", required=True)
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
     one = add_command(verbs, "fetch", fetch, "download a data set; continues a broken one")
     add_job(one)
@@ -35,6 +36,7 @@ def add_to(found: Any) -> None:
     one.add_argument("name", metavar="NAME", help="the data set")
     one.add_argument("--scheme", help="how training images are divided (default: the set's own)")
     _add_pack(verbs)
+    own.add_to(verbs)
 
 
 def _add_pack(verbs: Any) -> None:

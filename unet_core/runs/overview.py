@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from unet_core.base import folders
-from unet_core.runs import runs, slots
+from unet_core.runs import jobs, runs, slots
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
 
@@ -24,3 +24,17 @@ def look() -> list[Seen]:
         Seen(run=run, status=run.status(waiting), has_weights=run.has_weights())
         for run in runs.list_runs()
     ]
+
+
+def check_unused(data: str) -> None:
+    """Raise ValueError while a run or a job works with a data set, or waits to do so."""
+    users = [
+        f"run {seen.run.id}"
+        for seen in look()
+        if seen.status.is_alive and seen.run.config.images.data == data
+    ]
+    users += [
+        f"job {job.id}" for job in jobs.list_jobs() if data in job.words and job.status().is_alive
+    ]
+    if users:
+        raise ValueError(f"{data} is in use by {users[0]}: stop that first, or wait for its end")
