@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.data import augmentation, download, generator, sample, statistics, weights
+from ui.data import adding, augmentation, download, generator, sample, statistics, trash, weights
 from ui.shared import cache, glossary, page
 from ui.shared.choice import choose, choose_set, set_names, tell_empty
 from ui.shared.words import plain, sample_title
@@ -22,6 +22,7 @@ each image where the objects are: these **labels** give every object its own num
 - **Augmentation** changes one image at random, as training does with each of them: turned, bent,
   brighter, noisier. A network that has seen such changes is not surprised by a new image.
 - **Weight map** shows how much each pixel counts in the loss when narrow gaps are to be learned.
+- **Add a data set** brings images of your own, with their labels where there are any.
 - **Generator**, for the synthetic lines and ellipses, draws a set of your own and cuts patches.
 
 A **split** keeps images apart: the network learns from *train*, thresholds and the best epoch are
@@ -149,19 +150,36 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
                 generator.show(about, split, scheme)
 
 
-page.setup("Data", EXPLANATION)
-with page.guard():
+def show_sets() -> None:
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     with row:
         about = choose_data()
+        st.button(
+            "Add a data set",
+            icon=":material/add:",
+            type="tertiary",
+            key="add-set",
+            on_click=adding.enter,
+        )
     if not datasets.is_available(about.name):
         st.markdown(f"**{plain(about.title)}.** {plain(about.sentence)}")
         download.show(about)
     else:
         with row:
             split, scheme = choose_split(about)
+            if about.name not in datasets.SETS:
+                trash.ask(about.name)
             st.caption(
                 f"**{plain(about.title)}.** {plain(about.sentence)}",
                 help=f"Licence: {about.licence}",
             )
         show_set(about, split, scheme)
+
+
+page.setup("Data", EXPLANATION)
+with page.guard():
+    trash.take_news()
+    if adding.is_open():
+        adding.show()
+    else:
+        show_sets()

@@ -62,6 +62,8 @@ def show_data_sets() -> None:
     st.subheader("Data sets", anchor=False)
     for name in datasets.names():
         show_data_set(name)
+    query = {"add": "1"}
+    page.link("data", label="Add images of your own", icon=":material/add:", query=query)
 
 
 def show_item(name: str, *, label: str, icon: str, query: dict[str, str], text: str) -> None:

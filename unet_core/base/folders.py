@@ -17,6 +17,12 @@ def data() -> Path:
     return Path(os.environ.get("UNET_DATA") or "data")
 
 
+def imports() -> Path | None:
+    """From where the app may take images that lie on this computer: ``$UNET_IMPORT``, else none."""
+    chosen = os.environ.get("UNET_IMPORT")
+    return Path(chosen) if chosen else None
+
+
 def runs() -> Path:
     """Where runs live: ``$UNET_RUNS``, else ``./runs``."""
     return Path(os.environ.get("UNET_RUNS") or "runs")

@@ -102,8 +102,7 @@ def _warn(plan: "Plan", how: Division) -> list[str]:
     """The leak, where names look as if several images came from one specimen."""
     from unet_core.data import division
 
-    names = [row.pair.name for row in plan.rows if row.pair.labels and row.pair.image]
-    pattern = division.guess_pattern(names)
+    pattern = division.guess_pattern(list(plan.labelled(take_doubtful=True)))
     if not pattern or how.group or how.by == "folder":
         return []
     return [f"{LEAK} The names look like several specimens: see --group '{pattern}'."]

@@ -30,17 +30,31 @@ class Division(Settings):
         "folder: as folders called train, val and test say; without val, a part of train validates."
         " fractions: drawn at random.",
         choices=("fractions", "folder"),
+        label="Divide by",
     )
     val: float = option(
-        0.15, "The fraction that validates: it chooses epoch and thresholds.", low=0.0, high=0.9
+        0.15,
+        "The fraction that validates: it chooses the best epoch and the thresholds.",
+        low=0.0,
+        high=0.9,
+        step=0.05,
+        label="Fraction for val",
     )
-    test: float = option(0.15, "The fraction for the final score alone.", low=0.0, high=0.9)
+    test: float = option(
+        0.15,
+        "The fraction for the final score alone.",
+        low=0.0,
+        high=0.9,
+        step=0.05,
+        label="Fraction for test",
+    )
     seed: int = option(0, "The same seed draws the same images.", low=0, high=2**31 - 1)
     group: str = option(
         "",
         "A pattern that tells from an image's name to which specimen it belongs: {} stands for the "
         "specimen, * for anything. With {}_* mouse3_slice07 belongs to mouse3. Images of one "
         "specimen stay together.",
+        label="Specimen in the name",
     )
 
     def check(self) -> None:

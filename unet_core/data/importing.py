@@ -58,6 +58,15 @@ class Plan:
         """What the set is, unless somebody knows better."""
         return self.coding.kind if self.coding else "unlabelled"
 
+    def labelled(self, *, take_doubtful: bool) -> dict[str, str]:
+        """The images that have labels, and what their folders say of the split (or nothing)."""
+        good = ("found", "doubtful") if take_doubtful else ("found",)
+        return {
+            row.pair.name: row.pair.split
+            for row in self.rows
+            if row.pair.image and row.pair.labels and row.pair.state in good
+        }
+
     def chosen(self, *, take_doubtful: bool, leave_out: bool) -> list[Row]:
         """The rows that become images of the set.
 
@@ -220,6 +229,19 @@ def _read_image(data: bytes) -> tuple[images.Image, bool]:
     return taken, is_coloured
 
 
+def read(plan: Plan, row: Row) -> tuple[np.ndarray, np.ndarray | None]:
+    """The image of a row and its labels as they were recognised, to look at before they are stored.
+
+    No labels where there are none, or where they cannot be used. Raises ValueError where the image
+    cannot be read.
+    """
+    image, _ = _read_image(plan.images.read(row.pair.image))
+    if plan.coding is None or not row.pair.labels or row.pair.state == "unusable":
+        return image.pixels, None
+    codes = [one.code for one in coding.class_codes(plan.coding)] if plan.kind == "classes" else []
+    return image.pixels, _read_labels(row.pair, plan, codes)
+
+
 def add(
     title: str,
     plan: Plan,
@@ -257,9 +279,7 @@ def add(
     rows = plan.chosen(take_doubtful=take_doubtful, leave_out=leave_out)
     chosen = _classes(plan, kind, classes, object_name)
     how = how or Division(by=usual_division(plan))
-    labelled = {
-        row.pair.name: row.pair.split for row in rows if row.pair.labels and kind != "unlabelled"
-    }
+    labelled = {} if kind == "unlabelled" else plan.labelled(take_doubtful=take_doubtful)
     if kind != "unlabelled" and not labelled:
         raise ValueError(f"kind {kind} needs labels, and there are none: choose unlabelled")
     splits = division.divide(labelled, how)
@@ -273,7 +293,7 @@ def add(
                 on_progress(done, len(rows))
         about = {
             "title": " ".join(title.split()),
-            "sentence": sentence or _describe(len(rows), kind, plan),
+            "sentence": sentence or _describe(len(rows), len(labelled), kind),
             "kind": kind,
             "classes": [{"name": one.name, "code": one.code} for one in chosen],
             "added": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -311,25 +331,29 @@ def _classes(
     return chosen
 
 
-def _describe(count: int, kind: str, plan: Plan) -> str:
-    words = {"objects": "with labelled objects", "classes": "with labelled classes"}
-    return f"{_many(count, 'image')} {words.get(kind, 'without labels')}."
+def _describe(count: int, labelled: int, kind: str) -> str:
+    if not labelled:
+        return f"{_many(count, 'image')} without labels."
+    rest = f", and {count - labelled} without labels" if count > labelled else ""
+    return f"{_many(labelled, 'image')} with labelled {kind}{rest}."
 
 
 def _store(pair: Pair, plan: Plan, draft: Path, codes: list[str], *, has_labels: bool) -> None:
     image, _ = _read_image(plan.images.read(pair.image))
     _write(draft / "images" / f"{pair.name}.tif", _narrow(image.pixels), image.pixel_size_um)
-    if not has_labels:
-        return
+    if has_labels:
+        path = draft / "labels" / f"{pair.name}.tif"
+        images.write_labels(path, _read_labels(pair, plan, codes), image.pixel_size_um)
+
+
+def _read_labels(pair: Pair, plan: Plan, codes: Sequence[str]) -> np.ndarray:
+    """The labels of a pair: classes where there are codes, else objects."""
     try:
         if codes:
-            labels_HW = coding.read_classes(plan.labels.read(pair.labels[0]), codes)
-        else:
-            labels_HW = _read_objects(pair, plan.labels).labels_HW
+            return coding.read_classes(plan.labels.read(pair.labels[0]), codes)
+        return _read_objects(pair, plan.labels).labels_HW
     except ValueError as error:
         raise ValueError(f"{_place(pair)}: {error}") from None
-    path = draft / "labels" / f"{pair.name}.tif"
-    images.write_labels(path, labels_HW, image.pixel_size_um)
 
 
 def _write(path: Path, pixels_HW: np.ndarray, pixel_size_um: float | None) -> None:

@@ -1,0 +1,64 @@
+"""Own sets that were added, deleted or brought back: the question, the news, and the trash."""
+
+import time
+
+import streamlit as st
+
+from ui.shared import page, words
+from ui.shared.words import many, plain
+from unet_core.data import own
+from unet_core.runs import overview
+
+
+def ask(name: str) -> None:
+    """A question, and a button that moves an own set into the trash."""
+    with st.popover("Delete …", icon=":material/delete:", type="tertiary", key="delete-question"):
+        st.markdown(
+            "Delete this data set? Models that were trained on it stay. It lies in the trash for "
+            f"{own.KEPT_DAYS} days; until then *Add a data set* brings it back."
+        )
+        if st.button("Delete", key="delete", type="primary"):
+            with page.guard():
+                overview.check_unused(name)
+                own.remove(name)
+                tell(deleted=name)
+
+
+def tell(*, added: str = "", deleted: str = "") -> None:
+    """Run the page anew, which then shows the right set and says what has happened."""
+    st.session_state["_news"] = (added, deleted)
+    st.rerun()
+
+
+def take_news() -> None:
+    """What `tell` has left; before the choice of the set is drawn, which it changes."""
+    added, deleted = st.session_state.pop("_news", ("", ""))
+    if not added and not deleted:
+        return
+    for key in ("set", "page", "sample", "split", "scheme", "tab"):
+        st.session_state.pop(key, None)
+        st.query_params.pop(key, None)
+    if added:
+        st.session_state["set"] = added
+        st.toast(f"{plain(words.set_title(added))} is here: every page offers it now.")
+    else:
+        st.toast(f"{plain(deleted)} is in the trash: *Add a data set* brings it back.")
+
+
+def show() -> None:
+    """The deleted sets, each with a button that brings it back; nothing where there are none."""
+    gone = own.trash()
+    if not gone:
+        return
+    st.divider()
+    st.markdown("**In the trash**")
+    for number, one in enumerate(gone):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            days = max(1, round((one.until - time.time()) / 86400))
+            st.markdown(f"{plain(one.name)}: goes for good in {many(days, 'day')}", width="content")
+            # Of several sets of one name the latest comes back first.
+            is_latest = one.name not in [other.name for other in gone[:number]]
+            if is_latest and st.button("Bring back", key=f"restore-{number}", type="tertiary"):
+                own.restore(one.name)
+                st.query_params.pop("add", None)
+                tell(added=one.name)
