@@ -40,6 +40,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     return report
 
 
+def _linked_data(place: Path) -> Path:
+    """A data folder with the real sets in it, so that sets which are added go elsewhere."""
+    place.mkdir()
+    real = Path(os.environ.get("UNET_DATA") or REPOSITORY / "data")
+    for name in ("dsb2018", "isbi2012"):
+        if (real / name).is_dir():
+            (place / name).symlink_to((real / name).resolve())
+    return place
+
+
 class App:
     """The app on a port of its own. `kill` and `start` again to see what survives."""
 
@@ -54,6 +64,7 @@ class App:
             **os.environ,
             "UNET_RUNS": str(self.runs),
             "UNET_CACHE": str(folder / "cache"),
+            "UNET_DATA": str(_linked_data(folder / "data")),
         }
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -35,7 +35,8 @@ def take_news() -> None:
     added, deleted = st.session_state.pop("_news", ("", ""))
     if not added and not deleted:
         return
-    for key in ("set", "page", "sample", "split", "scheme", "tab"):
+    st.session_state.pop("page", None)
+    for key in ("set", "sample", "split", "scheme"):
         st.session_state.pop(key, None)
         st.query_params.pop(key, None)
     if added:

@@ -231,9 +231,10 @@ def test_a_folder_on_the_server_is_offered_only_where_the_server_allows_one(
 
 def test_a_set_goes_into_the_trash_after_a_question_and_comes_back() -> None:
     add("mine", pairs(4))
-    app = open_page(set="mine")
+    app = open_page(set="mine", tab="Sample", split="train")
     app.button(key="delete").click().run()
     assert not app.exception
+    assert not app.error
     assert own.names() == []
     assert "mine is in the trash" in words(app)
     assert app.selectbox(key="set").value != "mine"
