@@ -73,6 +73,7 @@ def add(arguments: argparse.Namespace) -> int:
     how = Division(by=importing.usual_division(plan)).with_text(
         given_options(arguments, Division.options())
     )
+    kind = arguments.kind or ""
     wanted = {"take_doubtful": arguments.take_doubtful, "leave_out": arguments.leave_out}
     if arguments.check:
         return _check(arguments, plan, how, wanted)
@@ -81,7 +82,7 @@ def add(arguments: argparse.Namespace) -> int:
         arguments.name,
         plan,
         how,
-        kind=arguments.kind or "",
+        kind=kind,
         classes=[coding.read_class(text) for text in arguments.classes],
         sentence=arguments.about,
         on_progress=lambda done, total: tell(f"storing image {done} of {total}", done, total),
@@ -92,9 +93,10 @@ def add(arguments: argparse.Namespace) -> int:
     about = datasets.info(name)
     splits = {split: len(datasets.sample_names(name, split)) for split in about.splits}
     counted = ", ".join(f"{count} {split}" for split, count in splits.items())
-    lines = [*plan.notes(), *_warn(plan, how), f"{name} is added: {counted}"]
+    notes = plan.notes(kind)
+    lines = [*notes, *_warn(plan, how), f"{name} is added: {counted}"]
     document = {"name": name, "folder": str(datasets.folder(name)), "samples": splits}
-    show(arguments, document | {"notes": plan.notes()}, lines)
+    show(arguments, document | {"notes": notes}, lines)
     return 0
 
 
@@ -117,12 +119,13 @@ def _check(
     except ValueError as error:
         problem = str(error)
     counts = {state: count for state, count in plan.counts.items() if count}
-    lines = [*_table(plan.rows), "", *plan.notes(), *_warn(plan, how)]
+    notes = plan.notes(arguments.kind or "")
+    lines = [*_table(plan.rows), "", *notes, *_warn(plan, how)]
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()))
     document = {
         "kind": plan.kind,
         "counts": plan.counts,
-        "notes": plan.notes(),
+        "notes": notes,
         "problem": problem,
         "pairs": [_describe(row) for row in plan.rows],
     }

@@ -1,4 +1,4 @@
-"""Data sets: the catalogue, downloads, generated ones, samples, splits, patches and statistics.
+"""Data sets: catalogue, downloads, generated and own ones, samples, splits, patches, statistics.
 
 The batches that a training draws from them stand in `training`.
 """

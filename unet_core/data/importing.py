@@ -85,9 +85,11 @@ class Plan:
             raise ValueError("no image is left that can be used")
         return kept
 
-    def notes(self) -> list[str]:
-        """Sentences on what the files are, and what becomes of them."""
+    def notes(self, kind: str = "") -> list[str]:
+        """Sentences on what the files are, and what becomes of them; `kind` where it was chosen."""
         found = [self.coding.sentence if self.coding else "There are no labels."]
+        if kind not in ("", self.kind):
+            found[0] += f" You have chosen {kind} instead."
         counts = self.counts
         n_coloured = sum(row.is_coloured for row in self.rows)
         if n_coloured:

@@ -128,6 +128,7 @@ def test_colour_coded_classes_keep_their_names_and_colours(own_data: Path) -> No
     plan = look(files)
     assert plan.kind == "classes"
     assert "Masks of 3 colours: each is a class." in plan.notes()
+    assert plan.notes("objects")[0].endswith("a class. You have chosen objects instead.")
     classes = [
         ClassCode("background", "#000000"),
         ClassCode("root hair", "#0000ff"),
