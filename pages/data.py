@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.data import adding, augmentation, download, generator, sample, statistics, trash, weights
+from ui.data import adding, augmentation, download, generator, own_set, sample, statistics, weights
 from ui.shared import cache, glossary, page
 from ui.shared.choice import choose, choose_set, set_names, tell_empty
 from ui.shared.words import plain, sample_title
@@ -168,7 +168,8 @@ def show_sets() -> None:
         with row:
             split, scheme = choose_split(about)
             if about.name not in datasets.SETS:
-                trash.ask(about.name)
+                own_set.edit(about)
+                own_set.ask_to_delete(about.name)
             st.caption(
                 f"**{plain(about.title)}.** {plain(about.sentence)}",
                 help=f"Licence: {about.licence}",
@@ -178,7 +179,7 @@ def show_sets() -> None:
 
 page.setup("Data", EXPLANATION)
 with page.guard():
-    trash.take_news()
+    own_set.take_news()
     if adding.is_open():
         adding.show()
     else:

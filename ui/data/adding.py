@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.data import adding_form, trash
+from ui.data import adding_form, own_set
 from ui.shared import page
 from unet_core.base import folders
 from unet_core.data import importing, sources
@@ -47,9 +47,9 @@ def show() -> None:
             st.divider()
             if added := adding_form.show_form(plan):
                 leave()
-                trash.tell(added=added)
+                own_set.tell(added=added)
     with page.guard():
-        trash.show()
+        own_set.show_trash()
 
 
 def is_open() -> bool:

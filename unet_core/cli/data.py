@@ -23,7 +23,9 @@ def add_to(found: Any) -> None:
         description="List, download, describe and pack the data sets, and add own ones. They are "
         "looked for in $UNET_DATA, then ./data.",
     )
-    verbs = parser.add_subparsers(metavar="list|fetch|stats|pack|add|remove|restore", required=True)
+    verbs = parser.add_subparsers(
+        metavar="list|fetch|stats|pack|add|describe|remove|restore", required=True
+    )
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
     one = add_command(verbs, "fetch", fetch, "download a data set; continues a broken one")
     add_job(one)

@@ -1,4 +1,4 @@
-"""The own sets of the command `data`: add one, move one into the trash, bring it back."""
+"""The own sets of the command `data`: add one, describe it, move it into the trash and back."""
 
 import argparse
 from collections.abc import Sequence
@@ -51,6 +51,10 @@ def add_to(verbs: Any) -> None:
         "--leave-out", action="store_true", help="leave out what is doubtful or cannot be used"
     )
     add_options(parser, Division.options().values())
+    one = add_command(verbs, "describe", describe, "give an own data set another title or sentence")
+    one.add_argument("name", metavar="NAME", help="the data set; its name stays")
+    one.add_argument("--title", metavar="TEXT", help="what people call it")
+    one.add_argument("--about", metavar="TEXT", help="a sentence on what it is")
     one = add_command(verbs, "remove", remove, "move an own data set into the trash")
     one.add_argument("name", metavar="NAME", help="the data set")
     one = add_command(verbs, "restore", restore, "bring an own data set back from the trash")
@@ -176,6 +180,17 @@ def _short(paths: Sequence[str]) -> str:
         return f"{len(paths)} files" if paths else "–"
     path, half = paths[0], _WIDEST // 2
     return path if len(path) <= _WIDEST else f"{path[:half]}…{path[-half + 1 :]}"
+
+
+def describe(arguments: argparse.Namespace) -> int:
+    """Another title or sentence for a set."""
+    from unet_core.data import datasets, own
+
+    own.describe(arguments.name, title=arguments.title, sentence=arguments.about)
+    about = datasets.info(arguments.name)
+    document = {"name": about.name, "title": about.title, "sentence": about.sentence}
+    show(arguments, document, [f"{about.name}: {about.title}. {about.sentence}"])
+    return 0
 
 
 def remove(arguments: argparse.Namespace) -> int:

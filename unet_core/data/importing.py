@@ -226,6 +226,9 @@ def _size(shape: tuple[int, int] | None) -> str:
 def _read_image(data: bytes) -> tuple[images.Image, bool]:
     """The one grey plane of an image, and whether it had several channels to be mixed."""
     image = images.read_image(data)
+    count = len(images.planes(image))
+    if count > 1:
+        raise ValueError(f"a stack of {count} planes: save each plane as a file of its own")
     is_coloured = len(images.channels(image)) > 1
     taken = images.take_plane(image, channel="grey" if is_coloured else None)
     return taken, is_coloured

@@ -204,13 +204,33 @@ def check_free(name: str) -> None:
             raise ValueError(f"there is a data set {other} already: choose another name")
 
 
+def describe(name: str, *, title: str | None = None, sentence: str | None = None) -> None:
+    """Give an own set another title, or another sentence on what it is; None leaves one as it is.
+
+    Its name stays, for runs, links and commands know it by that. Raises ValueError where there is
+    no own set of this name, and for a title without a word.
+    """
+    _check_own(name)
+    place = read(name).place
+    given = {"title": title, "sentence": sentence}
+    changes = {key: " ".join(text.split()) for key, text in given.items() if text is not None}
+    if not changes.get("title", name):
+        raise ValueError("a data set needs a title, got none")
+    stored = json.loads((place / FILE).read_bytes())
+    records.write_json(place / FILE, stored | changes)
+
+
+def _check_own(name: str) -> None:
+    if name in SETS:
+        raise ValueError(f"{name} comes with the app: only own data sets can be changed or deleted")
+
+
 def remove(name: str, *, now: float | None = None) -> Deleted:
     """Move an own set into the trash, where it stays for KEPT_DAYS; what is older goes for good.
 
     Raises ValueError where there is no own set of this name.
     """
-    if name in SETS:
-        raise ValueError(f"{name} comes with the app: only own data sets can be deleted")
+    _check_own(name)
     if name not in _present():
         raise ValueError(_missing(name))
     now = time.time() if now is None else now

@@ -300,3 +300,15 @@ def test_a_set_that_is_deleted_while_the_train_page_offers_it_leaves_the_page_us
     own.remove("mine")
     app.run()
     assert not app.exception
+
+
+def test_a_title_can_be_changed_and_the_name_stays() -> None:
+    add("mine", pairs(4))
+    app = open_page(set="mine")
+    [title] = [one for one in app.text_input if one.label == "Title"]
+    title.set_value("Liver *day* 3").run()
+    app.button(key="save-description").click().run()
+    assert not app.exception
+    assert app.selectbox(key="set").value == "mine"
+    assert "Liver *day* 3" in app.selectbox(key="set").options
+    assert r"**Liver \*day\* 3.**" in words(app)

@@ -117,6 +117,14 @@ def test_a_set_is_removed_into_the_trash_and_restored(
     assert "x" in datasets.names()
 
 
+def test_a_set_is_described_and_what_is_not_given_stays(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capsys, "data", "add", "x", "--images", mine, "--about", "Two mice.")[0] == 0
+    code, out, _ = call(capsys, "data", "describe", "x", "--title", "Liver, day 3")
+    assert (code, out) == (0, "x: Liver, day 3. Two mice.\n")
+
+
 def test_a_set_that_something_works_with_is_not_removed(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

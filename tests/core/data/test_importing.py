@@ -249,7 +249,11 @@ def test_seventy_thousand_objects_are_all_kept() -> None:
         ("masks/i0.tif", tif(np.where(labels(), 3, 7).astype(np.uint8)), "and no 0"),
         ("images/i0.png", b"no picture", "images/i0.png: The file is not a PNG"),
         ("images/i0.png", png(image())[:500], "PNG file is damaged"),
-        ("images/i0.png", tif(np.zeros((5, 30, 40), np.uint8)), "stack of 5 planes"),
+        (
+            "images/i0.png",
+            tif(np.zeros((5, 30, 40), np.uint8)),
+            "a stack of 5 planes: save each plane as",
+        ),
     ],
 )
 def test_a_pair_that_cannot_be_used_is_named_and_nothing_is_imported(

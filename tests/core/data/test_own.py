@@ -98,6 +98,21 @@ def test_a_deleted_set_says_how_it_comes_back_and_comes_back_whole() -> None:
     assert own.trash() == []
 
 
+def test_a_set_gets_another_title_and_keeps_its_name_and_everything_else() -> None:
+    place = make("mine", coding="as somebody wrote it")
+    before = datasets.data_hash("mine")
+    own.describe("mine", title="  Liver,\n day 3 ")
+    own.describe("mine", sentence="Two mice.")
+    about = datasets.info("mine")
+    assert (about.name, about.title, about.sentence) == ("mine", "Liver, day 3", "Two mice.")
+    assert datasets.data_hash("mine") == before
+    assert json.loads((place / "dataset.json").read_text())["coding"] == "as somebody wrote it"
+    with pytest.raises(ValueError, match="needs a title"):
+        own.describe("mine", title=" ")
+    with pytest.raises(ValueError, match="comes with the app"):
+        own.describe("dsb2018", title="x")
+
+
 def test_of_two_sets_of_one_name_in_the_trash_the_later_comes_back() -> None:
     for value in (1, 2):
         make("mine", value=value)
@@ -124,7 +139,7 @@ def test_the_trash_empties_after_days_and_not_before() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("dsb2018", "only own data sets can be deleted"),
+        ("dsb2018", "only own data sets can be changed or deleted"),
         ("nothing", "data set must be one of"),
         ("../own/mine", "data set must be one of"),
         (".trash", "data set must be one of"),

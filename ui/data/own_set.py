@@ -1,4 +1,4 @@
-"""Own sets that were added, deleted or brought back: the question, the news, and the trash."""
+"""An own set once it is there: its title, deleting it, the news of that, and the trash."""
 
 import time
 
@@ -7,10 +7,23 @@ import streamlit as st
 from ui.shared import page, words
 from ui.shared.words import many, plain
 from unet_core.data import own
+from unet_core.data.catalogue import DataSet
 from unet_core.runs import overview
 
 
-def ask(name: str) -> None:
+def edit(about: DataSet) -> None:
+    """Another title and sentence for an own set; its name stays, for runs and links know it."""
+    with st.popover("Describe …", icon=":material/edit:", type="tertiary", key="describe"):
+        title = st.text_input("Title", about.title, key=f"title-{about.version}", max_chars=80)
+        sentence = st.text_input("What it is", about.sentence, key=f"about-{about.version}")
+        st.caption(f"In commands and links it stays `{about.name}`.")
+        if st.button("Save", key="save-description", type="primary"):
+            with page.guard():
+                own.describe(about.name, title=title, sentence=sentence)
+                st.rerun()
+
+
+def ask_to_delete(name: str) -> None:
     """A question, and a button that moves an own set into the trash."""
     with st.popover("Delete …", icon=":material/delete:", type="tertiary", key="delete-question"):
         st.markdown(
@@ -46,7 +59,7 @@ def take_news() -> None:
         st.toast(f"{plain(deleted)} is in the trash: *Add a data set* brings it back.")
 
 
-def show() -> None:
+def show_trash() -> None:
     """The deleted sets, each with a button that brings it back; nothing where there are none."""
     gone = own.trash()
     if not gone:
