@@ -19,8 +19,8 @@ PACKAGES = "base imaging data network predict training scoring runs cli".split()
 # refuses a mistake, nor a process that waits for its turn.
 WITHOUT_TORCH = ("base", "imaging", "data", "runs", "cli")
 WITHOUT_TORCH_BESIDE = (
-    "network.anatomy network.checkpoint predict.export predict.recipe training.presets "
-    "scoring.published"
+    "network.anatomy network.checkpoint predict.batch predict.export predict.recipe "
+    "training.presets scoring.published"
 ).split()
 
 

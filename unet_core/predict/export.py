@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image as PillowImage
 
 from unet_core.base import records
-from unet_core.base.config import Objective, Segmentation
+from unet_core.base.config import ModelConfig, Objective, Segmentation
 from unet_core.imaging import class_map, images, instances, overlay, targets
 from unet_core.imaging.class_map import ClassMap
 from unet_core.imaging.measure import measure
@@ -25,7 +25,7 @@ from unet_core.predict.recipe import Recipe
 if TYPE_CHECKING:  # they import torch, and the page must not wait for that
     from unet_core.network.checkpoint import Trained
 
-PROBABILITY_ONE = 65535  # in the probabilities' TIFF, whose pixels are uint16
+PROBABILITY_ONE = 65535  # in the probabilities' TIFF of a download, whose pixels are uint16
 
 
 @dataclass(frozen=True)
@@ -80,20 +80,25 @@ def predict(
     """
     from unet_core.predict import inference
 
-    config = trained.config.train
+    config = trained.config
     if is_constant(pixels_HW):
-        prob_CHW = np.zeros((len(trained.config.outputs), *pixels_HW.shape), np.float32)
-        prob_CHW[0] = targets.is_softmax(config.objective.target)
+        prob_CHW = np.zeros((len(config.outputs), *pixels_HW.shape), np.float32)
+        prob_CHW[0] = targets.is_softmax(config.train.objective.target)
         note = CONSTANT
     else:
         prob_CHW = inference.predict(trained, pixels_HW, **options, on_progress=on_progress)
         note = inference.explain_tiles(trained, pixels_HW.shape, **options)
-    classes = (
-        class_map.find(prob_CHW, trained.config.outputs)
-        if config.objective.target == "classes"
-        else None
-    )
-    return Prediction(prob_CHW, config.objective, classes=classes, notes=(note,) if note else ())
+    return interpret(prob_CHW, config, notes=(note,) if note else ())
+
+
+def interpret(
+    prob_CHW: np.ndarray, config: ModelConfig, *, notes: tuple[str, ...] = ()
+) -> Prediction:
+    """The channels of a model's network as a prediction, with its classes where it knows some."""
+    objective = config.train.objective
+    is_classes = objective.target == "classes"
+    classes = class_map.find(prob_CHW, config.outputs) if is_classes else None
+    return Prediction(prob_CHW, objective, classes=classes, notes=notes)
 
 
 def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
@@ -112,9 +117,9 @@ def find_objects(prediction: Prediction, options: Segmentation) -> Segmented:
     )
 
 
-def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmented:
-    """The objects in raw pixels, by the recipe."""
-    prediction = predict(
+def follow(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Prediction:
+    """Run the network on raw pixels, by the recipe."""
+    return predict(
         trained,
         pixels_HW,
         scale=recipe.scale,
@@ -123,7 +128,11 @@ def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmen
         rotations=recipe.rotations,
         window=recipe.window,
     )
-    return find_objects(prediction, recipe.segmentation)
+
+
+def segment(trained: "Trained", pixels_HW: np.ndarray, recipe: Recipe) -> Segmented:
+    """The objects in raw pixels, by the recipe."""
+    return find_objects(follow(trained, pixels_HW, recipe), recipe.segmentation)
 
 
 def write(
@@ -139,23 +148,34 @@ def write(
     Where there are classes, also `<stem>_classes.tif`, `.png` and `.csv`. The folder is made where
     it does not exist. Gives the paths.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, content in _results(stem, pixels_HW, segmented, pixel_size_um).items():
         paths.append(folder / name)
-        _write_whole(paths[-1], content)
+        write_whole(paths[-1], content)
     return paths
+
+
+def write_labels(path: Path, segmented: Segmented, pixel_size_um: float | None) -> None:
+    """Write the labels alone, and where there are classes `..._classes.tif` beside them."""
+    write_whole(path, _labels_tiff(segmented.labels_HW, pixel_size_um))
+    if segmented.classes is not None:
+        content = _labels_tiff(segmented.classes.classes_HW, pixel_size_um)
+        write_whole(path.with_name(path.name.replace("_labels.tif", "_classes.tif")), content)
 
 
 def write_recipe(folder: Path, recipe: Recipe) -> Path:
     """Write recipe.json, once for all files of a command."""
     path = folder / "recipe.json"
-    _write_whole(path, recipe.to_json())
+    write_whole(path, recipe.to_json())
     return path
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """All of it or nothing: on a full disk what was there before stays."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing: on a full disk what was there before stays.
+
+    Its folder is made where it does not exist.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with records.replacing(path) as draft:
         draft.write_bytes(content)
 
@@ -178,7 +198,7 @@ def archive(
     the same bytes.
     """
     files = _results(stem, pixels_HW, segmented, pixel_size_um)
-    files[f"{stem}_probabilities.tif"] = _probabilities_tiff(
+    files[f"{stem}_probabilities.tif"] = probabilities_tiff(
         segmented.prob_CHW, channel_names, pixel_size_um
     )
     files["recipe.json"] = recipe.to_json()
@@ -217,8 +237,7 @@ def _results(
     stem: str, pixels_HW: np.ndarray, segmented: Segmented, pixel_size_um: float | None
 ) -> dict[str, bytes]:
     labels_HW = segmented.labels_HW
-    labels_tiff, overlay_png = io.BytesIO(), io.BytesIO()
-    images.write_labels(labels_tiff, labels_HW, pixel_size_um)
+    overlay_png = io.BytesIO()
     painted_HWC = overlay.paint(
         images.display(pixels_HW),
         overlay.number_objects(labels_HW),
@@ -227,7 +246,7 @@ def _results(
     PillowImage.fromarray(painted_HWC).save(overlay_png, "PNG", compress_level=4)
     table = measure(labels_HW, pixels_HW, pixel_size_um=pixel_size_um)
     found = {
-        f"{stem}_labels.tif": labels_tiff.getvalue(),
+        f"{stem}_labels.tif": _labels_tiff(labels_HW, pixel_size_um),
         f"{stem}_overlay.png": overlay_png.getvalue(),
         f"{stem}_measurements.csv": table.to_csv(index=False, lineterminator="\n").encode(),
     }
@@ -236,16 +255,27 @@ def _results(
     return found
 
 
-def _probabilities_tiff(
-    prob_CHW: np.ndarray, names: tuple[str, ...], pixel_size_um: float | None
+def probabilities_tiff(
+    prob_CHW: np.ndarray,
+    names: tuple[str, ...],
+    pixel_size_um: float | None,
+    *,
+    one: int = PROBABILITY_ONE,
+    **about: str,
 ) -> bytes:
-    about = {
-        "axes": "CYX",
-        "probability": f"value / {PROBABILITY_ONE}",
-        "channels": ", ".join(names),
-    }
-    stored_CHW = np.rint(prob_CHW * PROBABILITY_ONE).astype(np.uint16)
-    return _tiff(stored_CHW, pixel_size_um, about)
+    """Probabilities as the bytes of a TIFF with a page for each channel: value / `one`.
+
+    uint16, or uint8 where `one` fits into it. `about` is written into the file, too.
+    """
+    told = {"axes": "CYX", "probability": f"value / {one}", "channels": ", ".join(names)}
+    stored_CHW = np.rint(prob_CHW * one).astype(np.min_scalar_type(one))
+    return _tiff(stored_CHW, pixel_size_um, told | about)
+
+
+def _labels_tiff(labels_HW: np.ndarray, pixel_size_um: float | None) -> bytes:
+    buffer = io.BytesIO()
+    images.write_labels(buffer, labels_HW, pixel_size_um)
+    return buffer.getvalue()
 
 
 def _tiff(pixels: np.ndarray, pixel_size_um: float | None, about: dict[str, str]) -> bytes:

@@ -1,4 +1,6 @@
-"""Many files with one model: the good ones are finished, the bad ones named.
+"""Some files, each with its results beside it: the good ones are finished, the bad ones named.
+
+Many images with tables for all are the work of `batch`.
 
 Axes: H rows, W columns.
 """
@@ -9,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from unet_core.base.faults import is_deliberate
+from unet_core.base.faults import is_deliberate, is_memory
 from unet_core.imaging import class_map, images
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
@@ -89,13 +91,13 @@ def segment_files(
     for index, path in enumerate(paths):
         if on_progress:
             on_progress(index, len(paths))
-        with _naming(path, failed):
+        with naming(path, failed):
             sha256, picture = _read_file(path, recipe)
         if str(path) in failed:
             continue
         # A model that cannot be loaded is no fault of this file: it ends everything.
         trained = trained or checkpoint.load(recipe.model, device=device)
-        with _naming(path, failed):
+        with naming(path, failed):
             done.append(_segment_file(path, sha256, picture, trained, recipe, out))
     if done:
         recipe = recipe.replace(
@@ -106,14 +108,17 @@ def segment_files(
 
 
 @contextmanager
-def _naming(path: Path, failed: dict[str, str]) -> Iterator[None]:
+def naming(path: Path | str, failed: dict[str, str]) -> Iterator[None]:
     """Note what is wrong with a file, and go on after it; faults of ours pass through."""
     try:
         yield
-    except ValueError as error:
-        if not is_deliberate(error):
+    except Exception as error:
+        if is_memory(error):
+            failed[str(path)] = "There is not enough memory for this image: save it smaller."
+        elif is_deliberate(error):
+            failed[str(path)] = " ".join(str(error).split())
+        else:
             raise
-        failed[str(path)] = " ".join(str(error).split())
 
 
 def _read_file(path: Path, recipe: Recipe) -> tuple[str, images.Image]:
