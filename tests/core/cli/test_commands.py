@@ -130,6 +130,7 @@ def picture(tmp_path: Path, rng: np.random.Generator) -> Path:
         ("compare none.json other.json", "none.json cannot be read"),
         ("segment", "FILE"),
         ("segment a.png", "--model"),
+        ("relabel", "DIR"),
         ("segment a.png --model none", "there is no model 'none'"),
         ("evaluate --model none --data dsb2018 --split test", "there is no model 'none'"),
         ("score --true a --pred b", "a is not a folder"),
@@ -444,6 +445,49 @@ def test_a_plane_of_a_stack_is_chosen(
     np.testing.assert_array_equal(*found)
     words = ("segment", tmp_path / "stack.tif", "--model", model, "--plane", "3")
     assert Call(capsys, *words).is_refused("no plane 3", "0 to 2")
+
+
+def test_a_folder_becomes_tables_and_its_thresholds_are_moved_without_the_network(
+    picture: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in" / "more").mkdir(parents=True)
+    (tmp_path / "in" / "bad.png").write_text("hello")
+    picture.rename(tmp_path / "in" / "more" / picture.name)
+    out = tmp_path / "out"
+    words = ("segment", tmp_path / "in", "--model", model, "--out", out)
+    first = Call(capsys, *words, "--recursive", "--json")
+    assert (first.code, len(first.err.splitlines())) == (2, 1)
+    assert "bad.png: The file is not a PNG" in first.err
+    assert (first.document["images"], first.document["added"]) == (1, 1)
+    assert first.document["objects"] == len(pd.read_csv(out / "objects.csv")) > 0
+    assert Call(capsys, *words).is_refused("holds these results already: add --resume")
+    (tmp_path / "in" / "bad.png").unlink()
+    again = Call(capsys, *words, "--recursive", "--resume")
+    assert (again.code, again.err) == (0, "")
+    assert f"1 images (1 of them before), {first.document['objects']} objects -> " in again.out
+    moved = Call(capsys, "relabel", out, "--min-size", "100000", "--json")
+    assert (moved.code, moved.document["objects"]) == (0, 0)
+    assert moved.document["segmentation"]["threshold"] == 0.4  # as it was
+    assert Call(capsys, *words, "--resume", "--recursive").is_refused("min_size 100000 there")
+
+
+def test_a_batch_needs_pictures_and_a_folder_of_its_own(
+    picture: Path,
+    model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    words = ("segment", "--model", model, "--out", tmp_path / "out")
+    assert Call(capsys, *words, tmp_path / "empty").is_refused("no PNG, JPEG or TIFF file in")
+    assert Call(capsys, *words, tmp_path / "*.gif").is_refused("no PNG, JPEG or TIFF file in")
+    assert not (tmp_path / "out").exists()
+    monkeypatch.chdir(tmp_path)
+    assert Call(capsys, "segment", "*.tif", "--model", model).is_refused("holds other files")
+    assert Call(capsys, "relabel", tmp_path).is_refused("holds no results of many images")
+    assert Call(capsys, *words, picture, "--resume").code == 0
+    assert (tmp_path / "out" / "images.csv").is_file()
 
 
 @pytest.mark.parametrize(
