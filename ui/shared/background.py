@@ -7,7 +7,8 @@ from unet_core.runs.jobs import Job, JobStatus
 
 
 def follow(job: Job) -> None:
-    """What is being done, how much of it, and for how long; at the end the page runs once more.
+    """What is being done, how much of it, for how long and how long still; at the end the page runs
+    once more.
 
     For a fragment that runs again and again.
     """
@@ -15,7 +16,10 @@ def follow(job: Job) -> None:
     if not status.is_alive:
         st.rerun()
     doing = status.doing[:1].upper() + status.doing[1:] if status.doing else "Starting"
-    st.progress(status.share, text=f"{words.plain(doing)} … {words.duration(status.seconds)}")
+    left = status.seconds_left
+    about = f", about {words.duration(left)} left" if left and status.total else ""
+    took = words.duration(status.seconds)
+    st.progress(status.share, text=f"{words.plain(doing)} … {took}{about}")
 
 
 def tell_bad_end(status: JobStatus, *, missing: str) -> None:

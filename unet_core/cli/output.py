@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any, Protocol
 
+from unet_core.base.remaining import Remaining
+
 
 def show(arguments: argparse.Namespace, document: Any, lines: list[str]) -> None:
     """Print the document with --json, else the lines; a job's document is stored, too."""
@@ -33,8 +35,14 @@ def progress(arguments: argparse.Namespace) -> Tell:
 
         return worker.Teller(Path(arguments.job)).tell
     is_watched = sys.stderr.isatty() and not arguments.json
+    remaining = Remaining()
 
     def tell(text: str, done: int = 0, total: int = 0) -> None:
+        left = remaining.estimate(done, total)
+        if left:
+            text += (
+                f", about {left:.0f} s left" if left < 100 else f", about {left / 60:.0f} min left"
+            )
         if is_watched:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 

@@ -48,6 +48,7 @@ class JobStatus(Settings):
     total: int = 0  # 0 while nobody knows
     doing: str = ""  # for people, such as "image 3 of 67"
     seconds: float = 0.0  # since it was created, or until it ended
+    seconds_left: float | None = None  # as estimated with the last progress
     created_at: float = 0.0  # seconds since 1970
     pid: int | None = None  # None until its process has taken over
 

@@ -12,6 +12,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from unet_core.base import device, faults, records
+from unet_core.base.remaining import Remaining
 from unet_core.runs.jobs import LIGHT, Job
 from unet_core.runs.stopping import LOOK_SECONDS, Stop, Stopped
 
@@ -116,15 +117,16 @@ class Teller:
     """Writes the progress of a job, a few times a second at most."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.job, self.clock = Job(path), clock
+        self.job, self.clock, self.remaining = Job(path), clock, Remaining(clock)
         self._last: float | None = None
 
     def tell(self, text: str, done: int = 0, total: int = 0) -> None:
         """Say what is being done, and how much of how many; the last of them always."""
         now = self.clock()
+        left = self.remaining.estimate(done, total)
         is_soon = self._last is not None and now - self._last < PERIOD_SECONDS
         if text and (not is_soon or done == total > 0):
-            self.job.update(doing=text, done=done, total=total)
+            self.job.update(doing=text, done=done, total=total, seconds_left=left)
             self._last = now
 
 
