@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from ui.segment import controls, input, panels, result
+from ui.segment import controls, input, many, panels, result
 from ui.shared import cache, html, models, page
 from ui.shared.cache import Treatment
 from ui.shared.models import Model
@@ -30,6 +30,10 @@ one and watch what becomes of the picture and of the score.
   (IoU), else a *false alarm*; a true object that nobody hit is a *miss*. *Errors* lists what went
   wrong, and a press on one zooms to it. An image that the model
   was trained on tells you nothing about how good it is.
+
+*Many images* works in the background on as many files as you give it, also when you close the
+browser. All end in one table, sorted by count or by **doubt**: how far the network is from certain
+inside the objects that it found. Thresholds can be moved for all of them afterwards.
 
 The address of this page holds the sample, the model and all settings: copy it to show somebody
 what you see. An uploaded file is not in it. The download holds everything, with the command that
@@ -156,6 +160,10 @@ def show_workbench(
 page.setup("Segment", EXPLANATION)
 html.shrink_numbers()
 chosen, model, treatment = input.choose()
+if st.session_state["input"] == input.MANY and not many.is_image_open():
+    with page.guard():
+        many.show(model, treatment)
+    st.stop()
 for note in chosen.notes if chosen else ():
     st.caption(f":material/info: {plain(note)}")
 if model is not None:

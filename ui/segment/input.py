@@ -8,6 +8,7 @@ from dataclasses import fields
 
 import streamlit as st
 
+from ui.segment import many
 from ui.shared import cache, choice, models, page
 from ui.shared.cache import Treatment
 from ui.shared.choice import choose as choose_one
@@ -18,7 +19,9 @@ from unet_core.data import datasets
 from unet_core.imaging import images, instances
 from unet_core.imaging.class_map import ClassMap
 from unet_core.predict.recipe import MOST_ROTATIONS, Recipe
+from unet_core.runs.batches import Batch
 
+MANY = "Many images"
 SIZES = ("as it is", "by object diameter", "by factor")
 SCALES = (0.05, 20.0)
 
@@ -31,7 +34,7 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
     with row:
         kind = st.segmented_control(
             "Image",
-            ("Sample", "Upload"),
+            ("Sample", "Upload", MANY),
             default="Sample",
             required=True,
             key="input",
@@ -40,6 +43,15 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
     if kind == "Sample":
         with page.guard(), row:
             chosen = _choose_sample()
+    batch = many.read_address() if kind == MANY else None
+    if batch is not None:
+        if not many.is_image_open():
+            return None, None, treatment
+        with row:
+            st.button(":material/arrow_back: All images", key="close-image", on_click=many.close)
+        with page.guard():
+            _take_treatment(batch)
+            chosen = many.read_image(batch)
     with page.guard(), row:
         model = _choose_model(choice.asked_for("set") if kind == "Sample" else "")
         treatment = _choose_treatment(model)
@@ -49,6 +61,27 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
     if not models.names():
         models.say_how_to_get_one()
     return chosen, model, treatment
+
+
+def _take_treatment(batch: Batch) -> None:
+    """Set model and treatment, once for each image that is opened, to those of its batch."""
+    state, image = st.session_state, many.opened()
+    if state.get("_treated") == image:
+        return
+    recipe = batch.recipe
+    state.update(
+        {
+            "_treated": image,
+            "model": recipe.model,
+            "invert": recipe.invert,
+            "size": SIZES[0] if recipe.scale == 1 else SIZES[2],
+            "factor": recipe.scale,
+            "flips": recipe.flips,
+            "rotations": recipe.rotations,
+            "window": str(recipe.window or choice.NO_WINDOW),
+        }
+    )
+    st.query_params["model"] = recipe.model
 
 
 def _choose_sample() -> Chosen:

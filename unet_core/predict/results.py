@@ -10,6 +10,7 @@ Axes: C channels of the network, H rows, W columns.
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +104,30 @@ class Results:
         """Where the probabilities of an image lie: a TIFF with a page for each channel."""
         place = row["labels"].removeprefix("labels/").removesuffix(LABELS)
         return self.path / "probabilities" / f"{place}{PROBABILITIES}"
+
+    def pack(self) -> bytes:
+        """One zip of both tables, the labels of all finished images, and the recipe with them.
+
+        recipe.json names the files with their hashes. The probabilities are left out: they are
+        larger than all the rest.
+        """
+        rows = [row for _, row in sorted(self.rows().items()) if row["state"] == DONE]
+        hashes = {row["file"]: row["sha256"] for row in rows}
+        recipe = self.plan().recipe.replace(
+            files=tuple(hashes), files_sha256=tuple(hashes.values())
+        )
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as container:
+            for name in ("images.csv", "objects.csv"):
+                container.write(self.path / name, name)
+            container.writestr("recipe.json", recipe.to_json())
+            for row in rows:
+                path = self.path / row["labels"]
+                for one in (path, path.with_name(path.name.replace(LABELS, "_classes.tif"))):
+                    if one.is_file():
+                        name = one.relative_to(self.path).as_posix()
+                        container.write(one, name, zipfile.ZIP_STORED)  # it is packed already
+        return packed.getvalue()
 
 
 def key_of(row: Mapping[str, str]) -> Key:

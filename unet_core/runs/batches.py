@@ -213,7 +213,8 @@ def _describe(images: Path) -> str:
         _, names = listing.find_images([str(images)], recursive=True)
     except ValueError:
         raise ValueError("None of these files is a PNG, JPEG or TIFF picture.") from None
-    return names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}"
+    first, last = (one if len(one) < 25 else f"{one[:23]}…" for one in (names[0], names[-1]))
+    return first if len(names) == 1 else f"{len(names)} files, {first} to {last}"
 
 
 def _keep_file(images: Path, name: str, content: bytes) -> None:
