@@ -157,16 +157,12 @@ def show_workbench(
                 result.show_curve(found)
 
 
-page.setup("Segment", EXPLANATION)
-html.shrink_numbers()
-chosen, model, treatment = input.choose()
-if st.session_state["input"] == input.MANY and not many.is_image_open():
-    with page.guard():
-        many.show(model, treatment)
-    st.stop()
-for note in chosen.notes if chosen else ():
-    st.caption(f":material/info: {plain(note)}")
-if model is not None:
+def show_one(chosen: Chosen | None, model: Model | None, treatment: Treatment) -> None:
+    """One image, with what the network finds in it."""
+    for note in chosen.notes if chosen else ():
+        st.caption(f":material/info: {plain(note)}")
+    if model is None:
+        return
     if chosen is not None and (sentence := models.misfit(model.config, chosen.data)):
         st.caption(f":material/info: {sentence}")
     prediction, base = None, b""
@@ -175,3 +171,13 @@ if model is not None:
             prediction = predict(chosen, model, treatment)
             base = cache.picture(chosen.pixels_HW, chosen.pixels_sha256)
     show_workbench(chosen, model, treatment, prediction, base)
+
+
+page.setup("Segment", EXPLANATION)
+html.shrink_numbers()
+chosen, model, treatment = input.choose()
+if st.session_state["input"] == input.MANY and not many.is_image_open():
+    with page.guard():
+        many.show(model, treatment)
+else:
+    show_one(chosen, model, treatment)
