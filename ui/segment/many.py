@@ -270,12 +270,15 @@ def _show_batch(batch: Batch) -> None:
     left, right = html.beside(3.4)
     with left, page.guard():
         _show_settings(batch, status, recipe)
-    with right, page.guard():
+    # Places of their own: the gallery must not move, and so stand there twice, when the work ends.
+    above, below = right.container(), right.container()
+    with above, page.guard():
         if status.is_alive:
             # The browser asks again every second, but only while something moves.
             st.fragment(_show_progress, run_every=TICK_SECONDS)(batch)
         elif status.state != "finished":
             _show_end(batch, status)
+    with below, page.guard():
         if batch.results.exists():
             gallery.show(batch)
 
