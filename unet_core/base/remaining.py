@@ -10,8 +10,8 @@ class Remaining:
     What was done before that call, by a process that was left off, says nothing about this one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self.clock = clock or time.monotonic
         self._start: tuple[float, int] | None = None
         self._last = 0
 

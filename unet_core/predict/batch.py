@@ -65,9 +65,11 @@ class Report:
         """The same for people."""
         found = self.to_dict()
         earlier = found["images"] - found["added"]
-        before = f" ({earlier} of them before)" if earlier else ""
-        tables = f"{self.out / 'images.csv'}, {self.out / 'objects.csv'}"
-        return [f"{found['images']} images{before}, {found['objects']} objects -> {tables}"]
+        return [
+            f"images: {found['images']}{f' ({earlier} of them before)' if earlier else ''}"
+            f" -> {self.out / 'images.csv'}",
+            f"objects: {found['objects']} -> {self.out / 'objects.csv'}",
+        ]
 
 
 def segment(
@@ -232,7 +234,7 @@ class _Pass:
 
     def carry_out(self) -> Report:
         """Do all that is left; gives what there is in the end."""
-        self._clean_tables()
+        self._clean()
         items = self._read()
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             written: Future[None] = writer.submit(lambda: None)
@@ -254,9 +256,11 @@ class _Pass:
         if self.on_progress:
             self.on_progress(self.done, self.total)
 
-    def _clean_tables(self) -> None:
-        """Keep the lines of images.csv that count, and the objects of finished images."""
+    def _clean(self) -> None:
+        """Keep the lines of images.csv that count and the objects of finished images; drafts go."""
         out = self.found.path
+        for draft in out.rglob(".*.part"):  # nobody else writes here now
+            draft.unlink(missing_ok=True)
         results.write_rows(out / "images.csv", self.plan.image_columns, self.rows.values())
         finished = {key for key, row in self.rows.items() if row["state"] == DONE}
         kept = (
@@ -291,6 +295,8 @@ class _Pass:
             image, sha256 = images.read_image(data), images.sha256(data)
             del data
         if name in failed:
+            # The tables go to people who need not know where the images lie.
+            failed[name] = failed[name].replace(f"{Path(self.plan.root) / name}", name)
             waiting = [row for row in before.values() if row["state"] == WAITING]
             yield from (self._without_file(row, failed[name]) for row in waiting)
             if not before:

@@ -87,10 +87,13 @@ class Results:
     def rows(self) -> dict[Key, Row]:
         """The line of each image so far; a later one takes the place of an earlier."""
         path = self.path / "images.csv"
-        rows = list(read_rows(path))
-        if rows and set(IMAGE_COLUMNS) - set(rows[0]):
-            raise ValueError(f"{path} was changed by another program: its columns are not ours")
-        return {key_of(row): row for row in rows}
+        try:
+            rows = {key_of(row): row for row in read_rows(path)}
+        except (UnicodeDecodeError, KeyError, ValueError):
+            rows = {("", 0): {}}
+        if any(set(IMAGE_COLUMNS) - set(row) for row in rows.values()):
+            raise ValueError(f"{path} was changed by another program: put it back as it was")
+        return rows
 
     def images(self) -> pd.DataFrame:
         """The same as a table with numbers, in the order of files and planes."""
@@ -203,7 +206,8 @@ def describe_image(
     """What a row of images.csv says of the result.
 
     `objects` is their count, `mean_area` is in pixels. `doubt` is the mean over the objects of
-    theirs; an image without an object has neither.
+    theirs; an image without an object has neither. The column `seconds`, which is none of these,
+    is the time that the network took.
     """
     height, width = segmented.labels_HW.shape
     found: dict[str, Any] = {

@@ -67,9 +67,11 @@ def captions(app: AppTest) -> list[str]:
 THREE = (("a.tif", picture(2)), ("b ü.tif", picture(1)), ("🔬.tif", picture(3)))
 
 
-def test_many_files_become_a_gallery_and_a_bad_one_is_named() -> None:
+def test_many_files_become_a_gallery_and_a_bad_one_is_named(
+    unexplained: Callable[[AppTest], list[str]],
+) -> None:
     app = segment(*THREE, ("bad.png", b"hello"))
-    assert not app.exception
+    assert unexplained(app) == unexplained(open_page()) == []
     assert numbers(app) == {"Images": "3", "Objects": "6", "Mean doubt": "0.00"}
     assert app.expander[1].label == "1 file could not be done"
     assert "not a PNG" in app.dataframe[0].value["Why"].iloc[0]

@@ -1,3 +1,4 @@
+import argparse
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from filelock import FileLock
 
 from unet_core.base import folders
 from unet_core.base.config import ModelConfig, TrainConfig
-from unet_core.cli import main
+from unet_core.cli import main, output
 from unet_core.data import datasets, pairs
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
@@ -464,11 +465,27 @@ def test_a_folder_becomes_tables_and_its_thresholds_are_moved_without_the_networ
     (tmp_path / "in" / "bad.png").unlink()
     again = Call(capsys, *words, "--recursive", "--resume")
     assert (again.code, again.err) == (0, "")
-    assert f"1 images (1 of them before), {first.document['objects']} objects -> " in again.out
+    assert "images: 1 (1 of them before) -> " in again.out
+    assert f"objects: {first.document['objects']} -> " in again.out
     moved = Call(capsys, "relabel", out, "--min-size", "100000", "--json")
     assert (moved.code, moved.document["objects"]) == (0, 0)
     assert moved.document["segmentation"]["threshold"] == 0.4  # as it was
     assert Call(capsys, *words, "--resume", "--recursive").is_refused("min_size 100000 there")
+
+
+def test_whoever_watches_reads_how_far_it_is_and_how_long_it_still_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    now = iter([0.0, 10.0, 700.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    tell = output.progress(argparse.Namespace(job="", json=False))
+    for done in (4, 5, 6):
+        tell(f"image {done + 1} of 8", done, 8)
+    err = capsys.readouterr().err
+    assert "image 5 of 8\r" in err
+    assert "image 6 of 8, about 30 s left\r" in err
+    assert err.endswith("image 7 of 8, about 12 min left")
 
 
 def test_a_batch_needs_pictures_and_a_folder_of_its_own(
