@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from ui.segment import controls, input, many, panels, result
+from ui.segment import controls, input, many, opened, panels, result
 from ui.shared import cache, html, models, page
 from ui.shared.cache import Treatment
 from ui.shared.models import Model
@@ -176,7 +176,7 @@ def show_one(chosen: Chosen | None, model: Model | None, treatment: Treatment) -
 page.setup("Segment", EXPLANATION)
 html.shrink_numbers()
 chosen, model, treatment = input.choose()
-if st.session_state["input"] == input.MANY and not many.is_image_open():
+if st.session_state["input"] == input.MANY and not opened.is_image_open():
     with page.guard():
         many.show(model, treatment)
 else:

@@ -21,6 +21,7 @@ ORDERS = {
     "fewest objects": ("objects", True),
     "file": ("file", True),
 }
+_ORDER = "_many-order"
 DOUBT = (
     "How unsure the network is of the objects that it found: 1 minus the mean probability of their "
     "pixels, averaged over the objects. 0 is certain."
@@ -89,10 +90,8 @@ def _show_images(batch: Batch, done: pd.DataFrame) -> None:
         if st.session_state.get("many_page", 1) > n_pages:
             st.session_state["many_page"] = n_pages
         number = st.pagination(n_pages, key="many_page") if n_pages > 1 else 1
-    column, rising = ORDERS[str(order)]
-    done = done.sort_values(
-        [column, "file", "plane"], ascending=[rising, True, True], ignore_index=True
-    )
+    st.session_state[_ORDER] = order  # for the way from one opened image to the next
+    done = _sort(done, str(order))
     rows = done.iloc[(number - 1) * PER_PAGE : number * PER_PAGE].to_dict("records")
     plan = batch.results.plan()
     for start in range(0, len(rows), COLUMNS):
@@ -101,6 +100,20 @@ def _show_images(batch: Batch, done: pd.DataFrame) -> None:
         ):
             with place:
                 _show_image(batch, plan, row)
+
+
+def _sort(done: pd.DataFrame, order: str) -> pd.DataFrame:
+    column, rising = ORDERS[order]
+    by, ascending = [column, "file", "plane"], [rising, True, True]
+    return done.sort_values(by, ascending=ascending, ignore_index=True)
+
+
+def names(batch: Batch) -> list[str]:
+    """The finished images in the order in which they were looked at, as the address names them."""
+    table = batch.results.images()
+    order = st.session_state.get(_ORDER, next(iter(ORDERS)))
+    done = _sort(table[table["state"] == DONE], order)
+    return [f"{file}:{plane}" for file, plane in zip(done["file"], done["plane"], strict=True)]
 
 
 def _show_image(batch: Batch, plan: Plan, row: Row) -> None:
@@ -112,11 +125,13 @@ def _show_image(batch: Batch, plan: Plan, row: Row) -> None:
         f"**{words.plain(title)}{plane}**  \n{words.many(int(row['objects']), 'object')}, "
         f"doubt {words.number(row['doubt'], '{:.2f}')}"
     )
-    st.button("Open", key=f"open-{key}", type="tertiary", on_click=_open, args=(key,))
-
-
-def _open(key: str) -> None:
-    st.query_params["open"] = key
+    st.button(
+        "Open",
+        key=f"open-{key}",
+        type="tertiary",
+        on_click=st.query_params.update,
+        args=({"open": key},),
+    )
 
 
 def thumbnail(batch: Batch, plan: Plan, row: Row) -> bytes:

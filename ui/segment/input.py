@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import streamlit as st
 
-from ui.segment import many
+from ui.segment import gallery, opened
 from ui.shared import cache, choice, models, page
 from ui.shared.cache import Treatment
 from ui.shared.choice import choose as choose_one
@@ -43,15 +43,17 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
     if kind == "Sample":
         with page.guard(), row:
             chosen = _choose_sample()
-    batch = many.read_address() if kind == MANY else None
+    batch = opened.read_address() if kind == MANY else None
     if batch is not None:
-        if not many.is_image_open():
+        if not opened.is_image_open():
             return None, None, treatment
         with row:
-            st.button(":material/arrow_back: All images", key="close-image", on_click=many.close)
+            st.button(":material/arrow_back: All images", key="close-image", on_click=opened.close)
+            if (image := opened.image()) in (names := gallery.names(batch)):
+                show_steps(names, image, opened.open_image)
         with page.guard():
             _take_treatment(batch)
-            chosen = many.read_image(batch)
+            chosen = opened.read_image(batch)
     with page.guard(), row:
         model = _choose_model(choice.asked_for("set") if kind == "Sample" else "")
         treatment = _choose_treatment(model)
@@ -65,7 +67,7 @@ def choose() -> tuple[Chosen | None, Model | None, Treatment]:
 
 def _take_treatment(batch: Batch) -> None:
     """Set model and treatment, once for each image that is opened, to those of its batch."""
-    state, image = st.session_state, many.opened()
+    state, image = st.session_state, opened.image()
     if state.get("_treated") == image:
         return
     recipe = batch.recipe

@@ -138,9 +138,13 @@ def tell_empty(split: str, scheme: str) -> None:
     )
 
 
-def show_steps(names: list[str], sample: str) -> None:
-    """Buttons to the sample before and the one behind, for the choice with the key "sample", and
-    which of them it is: a name is often nothing but a hash.
+def _go_to(sample: str) -> None:
+    st.session_state["sample"] = sample
+
+
+def show_steps(names: list[str], sample: str, go: Callable[[str], None] = _go_to) -> None:
+    """Buttons to the sample before and the one behind, and which of them it is: a name is often
+    nothing but a hash. `go` chooses one; without it, in the choice with the key "sample".
     """
     at = names.index(sample)
     for step, icon, words in ((-1, "chevron_left", "Previous"), (1, "chevron_right", "Next")):
@@ -150,14 +154,10 @@ def show_steps(names: list[str], sample: str) -> None:
             help=f"{words} image",
             key=f"go{step}",
             disabled=not 0 <= at + step < len(names),
-            on_click=_go_to,
+            on_click=go,
             args=(names[(at + step) % len(names)],),
         )
     st.caption(f"image {at + 1} of {len(names)}", width="content")
-
-
-def _go_to(sample: str) -> None:
-    st.session_state["sample"] = sample
 
 
 def set_names(names: list[str], key: str) -> list[str]:

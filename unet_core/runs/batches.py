@@ -71,9 +71,10 @@ class Batch:
 
     def _about(self) -> dict[str, Any]:
         try:
-            return json.loads((self.path / "about.json").read_bytes())
+            found = json.loads((self.path / "about.json").read_bytes())
         except (OSError, ValueError):
             return {}
+        return found if isinstance(found, dict) else {}
 
     def start(self) -> Job:
         """Begin, or go on with what is not finished, in the background.

@@ -99,6 +99,20 @@ def test_an_image_opens_with_its_model_and_what_is_tuned_there_is_moved_for_all(
     assert batch.recipe.segmentation.min_size == 101
 
 
+def test_from_one_image_the_next_is_opened_in_the_order_of_the_gallery() -> None:
+    app = segment(*THREE)
+    app.segmented_control(key="many_order").set_value("most objects").run()
+    app.button(key="open-🔬.tif:0").click().run()
+    found = [numbers(app)["Objects found"]]
+    assert app.button(key="go-1").disabled
+    for _ in range(2):
+        app.button(key="go1").click().run()
+        found.append(numbers(app)["Objects found"])
+    assert found == ["3", "2", "1"]
+    assert "image 3 of 3" in [one.value for one in app.caption]
+    assert app.button(key="go1").disabled
+
+
 def test_a_link_shows_the_batch_and_its_settings_in_another_browser() -> None:
     segment(*THREE)
     (batch,) = batches.list_batches()
@@ -113,7 +127,7 @@ def test_a_link_shows_the_batch_and_its_settings_in_another_browser() -> None:
         assert not app.exception
         assert "There is no image" in app.error[0].value
     app = open_page(batch="20260101-gone")
-    assert "they were deleted" in app.warning[0].value
+    assert ["they were deleted" in one.value for one in app.warning] == [True]
 
 
 def test_a_paused_batch_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,18 @@ def test_only_batches_are_found(recipe: Recipe) -> None:
             batches.find(name)
 
 
+def test_a_broken_directory_is_told_and_can_be_deleted(recipe: Recipe) -> None:
+    batch = batches.of_uploads([("a.tif", picture())], recipe)
+    for content in ("{half", "[]", '{"recipe": {}}'):
+        (batch.path / "about.json").write_text(content)
+        with pytest.raises(ValueError, match="Recipe lacks"):
+            batch.start()
+        assert (batch.title, batch.created, batch.job()) == (batch.id, 0.0, None)
+    assert batches.list_batches() == [batch]
+    batch.delete()
+    assert batches.list_batches() == []
+
+
 def test_a_batch_is_paused_resumed_moved_and_deleted(recipe: Recipe) -> None:
     """With real processes."""
     batch = batches.of_uploads([("stack.tif", picture(2, planes=600)), ("b.png", b"no")], recipe)
