@@ -7,6 +7,7 @@ their names can be had from here.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -182,11 +183,13 @@ def write_labels(
     path_or_buffer: str | Path | BinaryIO,
     labels_HW: np.ndarray,
     pixel_size_um: float | None = None,
+    *,
+    ome: bool = False,
 ) -> None:
     """Write a label image as deflate TIFF: uint16, or uint32 when a label is above 65 535.
 
-    The pixel size goes into its tags. Raises ValueError when labels are not two-dimensional whole
-    numbers from 0.
+    The pixel size goes into its tags, with `ome` also into OME metadata, with the axes. Raises
+    ValueError when labels are not two-dimensional whole numbers from 0.
     """
     import tifffile
 
@@ -199,14 +202,29 @@ def write_labels(
         found = f"{labels_HW.min()} to {labels_HW.max()}"
         raise ValueError(f"labels_HW must be from 0 to 4294967295, got {found}")
     wide = labels_HW.size > 0 and labels_HW.max() > np.iinfo(np.uint16).max
+    stored_HW = labels_HW.astype(np.uint32 if wide else np.uint16)
     tifffile.imwrite(
         path_or_buffer,
-        labels_HW.astype(np.uint32 if wide else np.uint16),
+        stored_HW,
         photometric="minisblack",
         compression="zlib",
-        metadata=None,
+        ome=ome,
+        metadata=_ome_metadata(stored_HW, pixel_size_um) if ome else None,
         **resolution_tags(pixel_size_um),
     )
+
+
+def _ome_metadata(pixels_HW: np.ndarray, pixel_size_um: float | None) -> dict[str, Any]:
+    """What tifffile makes OME metadata of.
+
+    The identifier comes from the pixels: tifffile's own would make other bytes each time, and name
+    this computer.
+    """
+    identifier = str(uuid.UUID(sha256(pixels_HW.tobytes())[:32]))
+    about: dict[str, Any] = {"axes": "YX", "UUID": identifier}
+    for side in "XY" if pixel_size_um else "":
+        about |= {f"PhysicalSize{side}": pixel_size_um, f"PhysicalSize{side}Unit": "µm"}
+    return about
 
 
 def resolution_tags(pixel_size_um: float | None) -> dict[str, Any]:

@@ -233,6 +233,26 @@ def test_written_labels_have_what_imagej_needs() -> None:
         assert tags["PhotometricInterpretation"].value == 1
 
 
+@pytest.mark.parametrize("size", [None, 0.325])
+def test_ome_labels_tell_other_programs_their_axes_and_their_pixel_size(size: float | None) -> None:
+    labels = np.zeros((9, 11), np.int32)
+    labels[2, 3], labels[4, 4] = 70_000, 2
+    first, second = io.BytesIO(), io.BytesIO()
+    images.write_labels(first, labels, size, ome=True)
+    images.write_labels(second, labels, size, ome=True)
+    assert first.getvalue() == second.getvalue()
+    with tifffile.TiffFile(io.BytesIO(first.getvalue())) as file:
+        series = file.series[0]
+        assert (series.kind, series.axes, series.dtype) == ("ome", "YX", np.uint32)
+        np.testing.assert_array_equal(series.asarray(), labels)
+        pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+    sides = [(pixels.get(f"PhysicalSize{side}"), pixels.get(f"PhysicalSize{side}Unit"))
+             for side in "XY"]  # fmt: skip
+    assert sides == [(size, None if size is None else "µm")] * 2
+    assert images.read_image(first.getvalue()).pixel_size_um == size
+    np.testing.assert_array_equal(images.read_truth(first.getvalue()).labels_HW, labels)
+
+
 def test_what_are_no_labels_is_not_written() -> None:
     for labels, words in (
         (np.zeros((3, 4, 5), np.uint8), r"two axes, got uint8 with shape \(3, 4, 5\)"),
