@@ -159,7 +159,8 @@ def test_dependencies_are_what_the_library_imports_and_each_has_a_tried_version(
                 imported.add(node.module.partition(".")[0])
     needed = imported - set(sys.stdlib_module_names) - {"unet_core"}
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    named = {line.partition(">=")[0] for line in project["dependencies"]}
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    named = {line.partition(">=")[0] for lines in lists for line in lines}
     assert named == {DISTRIBUTIONS.get(name, name) for name in needed}
     pinned = (REPOSITORY / "requirements.txt").read_text().splitlines()
     assert named <= {line.partition("==")[0] for line in pinned}
