@@ -48,6 +48,7 @@ def add_to(found: Any) -> None:
 
 
 def _fill(parser: Parser) -> None:
+    from unet_core.imaging.label_files import FORMATS
     from unet_core.predict.recipe import Recipe
 
     parser.add_argument(
@@ -55,6 +56,13 @@ def _fill(parser: Parser) -> None:
     )
     add_model(parser)
     parser.add_argument("--out", metavar="DIR", default=".", help="where to write (default: here)")
+    parser.add_argument(
+        "--formats",
+        metavar="NAMES",
+        default="",
+        help="also write the labels as these, separated by commas: "
+        + ", ".join(f"{name} ({one.reader})" for name, one in FORMATS.items() if name != "tiff"),
+    )
     add_options(parser, [about for about in fields(Recipe) if about.name in INPUT_OPTIONS])
     parser.add_argument("--recursive", action="store_true", help="also what is in subfolders")
     parser.add_argument(
@@ -102,8 +110,14 @@ def segment(arguments: argparse.Namespace) -> int:
     others = [name for name in INPUT_OPTIONS if name != "channel"]
     recipe = recipe.with_text(given_options(arguments, others))
     tell = progress(arguments)
+    formats = [name for name in arguments.formats.split(",") if name]
     found: batch.Report | files.Batch
     if arguments.resume or listing.is_many(arguments.files):
+        if formats:
+            raise ValueError(
+                "--formats is for files that are named one by one: folders and patterns have "
+                "label TIFFs only"
+            )
         found = batch.segment(
             Path(arguments.out),
             arguments.files,
@@ -119,6 +133,7 @@ def segment(arguments: argparse.Namespace) -> int:
             Path(arguments.out),
             recipe,
             device=arguments.device,
+            formats=formats,
             on_progress=lambda index, total: tell(f"file {index + 1} of {total}"),
         )
     tell("")

@@ -94,25 +94,20 @@ def read(path_or_bytes: str | Path | bytes, shape: tuple[int, int]) -> Truth:
     """The labels of a zip of ImageJ's ROIs, or of a single .roi, in an image of this shape.
 
     Outlines, rectangles, ovals and composites become objects in the order of the file, numbered
-    from 1. Points, lines and texts have no area: they are left out, and the notes say how many, and
-    what became of overlapping ones (see `Canvas`). A ROI does not say how large its image was: that
-    it was another one is seen only where an object lies beside the image.
+    from 1; an empty zip is an image without objects. Points, lines and texts have no area: they are
+    left out, and the notes say how many, and what became of overlapping ones (see `Canvas`). A ROI
+    does not say how large its image was: that it was another one is seen only where an object lies
+    beside the image.
 
     Raises ValueError, one sentence: what `read_bytes` refuses, no zip of ROIs, a damaged one, more
     than MOST_ROIS or MOST_BYTES, another image, no package roifile.
     """
     canvas, n_left_out = Canvas(shape), 0
-    n_rois = 0
     for name, rings in _decode(read_bytes(path_or_bytes)):
-        n_rois += 1
         if rings:
             canvas.draw([rings], f"The ROI {name}")
         else:
             n_left_out += 1
-    if not n_rois:
-        raise ValueError(
-            "The zip holds no ROI of ImageJ: save it with More » Save in the ROI Manager."
-        )
     found = canvas.truth()
     if n_left_out:
         note = f"Points, lines and texts have no area, and were left out: {n_left_out}."
@@ -147,6 +142,10 @@ def _unpack(data: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as container:
             members = [one for one in container.infolist() if _is_roi(one.filename)]
+            if not members and container.namelist():
+                raise ValueError(
+                    "The zip holds no ROI of ImageJ: save one by More » Save in the ROI Manager."
+                )
             size = sum(member.file_size for member in members)
             if len(members) > MOST_ROIS or size > MOST_BYTES:
                 raise ValueError(

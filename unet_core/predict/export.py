@@ -5,7 +5,7 @@ Axes: C channels of the network, H rows, W columns.
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 
 from unet_core.base import records
 from unet_core.base.config import ModelConfig, Objective, Segmentation
-from unet_core.imaging import class_map, images, instances, overlay, targets
+from unet_core.imaging import class_map, images, instances, label_files, overlay, targets
 from unet_core.imaging.class_map import ClassMap
 from unet_core.imaging.measure import measure
 from unet_core.network import checkpoint
@@ -142,14 +142,21 @@ def write(
     segmented: Segmented,
     *,
     pixel_size_um: float | None = None,
+    formats: Sequence[str] = (),
+    file: str = "",
 ) -> list[Path]:
     """Write `<stem>_labels.tif`, `<stem>_overlay.png` and `<stem>_measurements.csv`.
 
-    Where there are classes, also `<stem>_classes.tif`, `.png` and `.csv`. The folder is made where
-    it does not exist. Gives the paths.
+    Where there are classes, also `<stem>_classes.tif`, `.png` and `.csv`. `formats` are further
+    ones of `label_files`, in which the labels are written, too; `file` is the name of the image's
+    file, which one of them holds. The folder is made where it does not exist. Gives the paths.
     """
+    contents = _results(stem, pixels_HW, segmented, pixel_size_um)
+    contents |= label_files.encode(
+        formats, segmented.labels_HW, stem=stem, file=file or stem, pixel_size_um=pixel_size_um
+    )
     paths = []
-    for name, content in _results(stem, pixels_HW, segmented, pixel_size_um).items():
+    for name, content in contents.items():
         paths.append(folder / name)
         write_whole(paths[-1], content)
     return paths
@@ -157,9 +164,9 @@ def write(
 
 def write_labels(path: Path, segmented: Segmented, pixel_size_um: float | None) -> None:
     """Write the labels alone, and where there are classes `..._classes.tif` beside them."""
-    write_whole(path, _labels_tiff(segmented.labels_HW, pixel_size_um))
+    write_whole(path, label_files.tiff(segmented.labels_HW, pixel_size_um))
     if segmented.classes is not None:
-        content = _labels_tiff(segmented.classes.classes_HW, pixel_size_um)
+        content = label_files.tiff(segmented.classes.classes_HW, pixel_size_um)
         write_whole(path.with_name(path.name.replace("_labels.tif", "_classes.tif")), content)
 
 
@@ -246,7 +253,7 @@ def _results(
     PillowImage.fromarray(painted_HWC).save(overlay_png, "PNG", compress_level=4)
     table = measure(labels_HW, pixels_HW, pixel_size_um=pixel_size_um)
     found = {
-        f"{stem}_labels.tif": _labels_tiff(labels_HW, pixel_size_um),
+        **label_files.encode(["tiff"], labels_HW, stem=stem, file="", pixel_size_um=pixel_size_um),
         f"{stem}_overlay.png": overlay_png.getvalue(),
         f"{stem}_measurements.csv": table.to_csv(index=False, lineterminator="\n").encode(),
     }
@@ -270,12 +277,6 @@ def probabilities_tiff(
     told = {"axes": "CYX", "probability": f"value / {one}", "channels": ", ".join(names)}
     stored_CHW = np.rint(prob_CHW * one).astype(np.min_scalar_type(one))
     return _tiff(stored_CHW, pixel_size_um, told | about)
-
-
-def _labels_tiff(labels_HW: np.ndarray, pixel_size_um: float | None) -> bytes:
-    buffer = io.BytesIO()
-    images.write_labels(buffer, labels_HW, pixel_size_um)
-    return buffer.getvalue()
 
 
 def _tiff(pixels: np.ndarray, pixel_size_um: float | None, about: dict[str, str]) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unet_core.base.faults import is_deliberate, is_memory
-from unet_core.imaging import class_map, images
+from unet_core.imaging import class_map, images, label_files
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.predict import export
@@ -76,15 +76,18 @@ def segment_files(
     recipe: Recipe,
     *,
     device: str = "auto",
+    formats: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Batch:
     """Segment files by a recipe (its own list of files is replaced) and write the results to `out`.
 
-    Files that cannot be read or segmented are named with a sentence and left out. The model is
-    loaded when the first file was found good, so that a mistake is told at once. Raises ValueError
-    where one result would overwrite another, or one of the files.
+    `formats` are further ones of `label_files` for the labels. Files that cannot be read or
+    segmented are named with a sentence and left out. The model is loaded when the first file was
+    found good, so that a mistake is told at once. Raises ValueError for another format, and where
+    one result would overwrite another, or one of the files.
     """
-    _refuse_clashes(paths, out)
+    formats = label_files.check(formats)
+    _refuse_clashes(paths, out, formats)
     trained: Trained | None = None
     done: list[Segmented] = []
     failed: dict[str, str] = {}
@@ -98,7 +101,7 @@ def segment_files(
         # A model that cannot be loaded is no fault of this file: it ends everything.
         trained = trained or checkpoint.load(recipe.model, device=device)
         with naming(path, failed):
-            done.append(_segment_file(path, sha256, picture, trained, recipe, out))
+            done.append(_segment_file(path, sha256, picture, trained, recipe, out, formats))
     if done:
         recipe = recipe.replace(
             files=tuple(one.file for one in done), files_sha256=tuple(one.sha256 for one in done)
@@ -133,11 +136,23 @@ def _read_file(path: Path, recipe: Recipe) -> tuple[str, images.Image]:
 
 
 def _segment_file(
-    path: Path, sha256: str, picture: images.Image, trained: Trained, recipe: Recipe, out: Path
+    path: Path,
+    sha256: str,
+    picture: images.Image,
+    trained: Trained,
+    recipe: Recipe,
+    out: Path,
+    formats: Sequence[str],
 ) -> Segmented:
     found = export.segment(trained, picture.pixels, recipe)
     written = export.write(
-        out, path.stem, picture.pixels, found, pixel_size_um=picture.pixel_size_um
+        out,
+        path.stem,
+        picture.pixels,
+        found,
+        pixel_size_um=picture.pixel_size_um,
+        formats=formats,
+        file=path.name,
     )
     height, width = found.labels_HW.shape
     return Segmented(
@@ -152,7 +167,8 @@ def _segment_file(
     )
 
 
-def _refuse_clashes(paths: Sequence[Path], out: Path) -> None:
+def _refuse_clashes(paths: Sequence[Path], out: Path, formats: Sequence[str]) -> None:
+    more = [label_files.FORMATS[name].ending for name in formats]
     stems: dict[str, Path] = {}
     inputs = {path.resolve() for path in paths}
     for path in paths:
@@ -162,7 +178,7 @@ def _refuse_clashes(paths: Sequence[Path], out: Path) -> None:
                 f"{other} and {path} have one stem, so one result would overwrite the other: "
                 "segment them into different folders"
             )
-        for ending in (*ENDINGS, *class_map.ENDINGS):
+        for ending in (*ENDINGS, *class_map.ENDINGS, *more):
             if (out / f"{path.stem}{ending}").resolve() in inputs:
                 raise ValueError(
                     f"the result of {path} would overwrite {path.stem}{ending}, which is itself to "

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
-from unet_core.imaging import images
+from unet_core.imaging import coco, geojson, images, rois
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.predict import export, files, inference
@@ -69,6 +69,43 @@ def test_good_files_are_finished_and_bad_ones_named(
         labels_HW = tifffile.imread(one.written[0])
         assert labels_HW.shape == one.shape == (40, 50)
         assert labels_HW.max() == one.objects
+
+
+def test_labels_are_also_written_in_the_formats_asked_for_and_hold_the_same_objects(
+    tmp_path: Path, recipe: Recipe, rng: np.random.Generator
+) -> None:
+    path, out = picture(tmp_path / "a b.tif", rng), tmp_path / "out"
+    found = files.segment_files(
+        [path], out, recipe, device="cpu", formats=("geojson", "rois", "coco", "ome-tiff")
+    )
+    labels_HW = tifffile.imread(out / "a b_labels.tif")
+    assert labels_HW.max() > 1
+    assert [Path(one).name for one in found.done[0].written[3:]] == [
+        "a b_labels.geojson", "a b_labels.rois.zip", "a b_labels.coco.json", "a b_labels.ome.tif",
+    ]  # fmt: skip
+    again = [
+        geojson.read(out / "a b_labels.geojson", labels_HW.shape),
+        rois.read(out / "a b_labels.rois.zip", labels_HW.shape),
+        coco.read(out / "a b_labels.coco.json")["a b.tif"].labels(labels_HW.shape),
+        images.read_truth(out / "a b_labels.ome.tif"),
+    ]
+    for one in again:
+        np.testing.assert_array_equal(one.labels_HW, labels_HW)
+
+
+def test_a_format_that_nobody_knows_is_refused_before_any_work(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    with pytest.raises(ValueError, match=r"formats must be among tiff, .* got 'svg'"):
+        files.segment_files([tmp_path / "none.tif"], tmp_path, recipe, formats=("rois", "svg"))
+
+
+def test_a_format_never_overwrites_a_picture(
+    tmp_path: Path, recipe: Recipe, rng: np.random.Generator
+) -> None:
+    paths = [picture(tmp_path / name, rng) for name in ("a.tif", "a_labels.ome.tif")]
+    with pytest.raises(ValueError, match=r"would overwrite a_labels\.ome\.tif"):
+        files.segment_files(paths, tmp_path, recipe, formats=("ome-tiff",))
 
 
 def test_a_file_too_large_for_the_network_is_named_and_the_next_one_done(
