@@ -1,6 +1,7 @@
 """The commands `evaluate` and `score`: how good a model, or any tool's labels, are."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ def _add_score(found: Any) -> None:
         "score",
         score,
         "score label images of any tool against the truth",
-        "Files are paired by their stem; a trailing _labels is ignored.",
+        "Files are paired by their stem; a trailing _labels is ignored. In place of a label image\n"
+        "stand outlines, too: a zip of ImageJ's ROIs, a GeoJSON of QuPath, or a COCO file about\n"
+        "many images; of each pair one must be a label image.",
     )
     parser.add_argument("--true", metavar="DIR", required=True, help="folder of true label images")
     parser.add_argument("--pred", metavar="DIR", required=True, help="folder of predicted ones")
@@ -191,9 +194,15 @@ def score(arguments: argparse.Namespace) -> int:
     from unet_core.data import pairs
     from unet_core.scoring import evaluation
 
-    found = pairs.read_pairs(Path(arguments.true), Path(arguments.pred))
-    document = evaluation.score(found)
-    show(arguments, document, _score_lines(document))
+    notes: list[str] = []
+
+    def read() -> Iterator[pairs.Pair]:
+        for pair in pairs.read_pairs(Path(arguments.true), Path(arguments.pred)):
+            notes.extend(f"{pair.name}: {note}" for note in pair.notes)
+            yield pair
+
+    document = evaluation.score(read()) | {"notes": notes}
+    show(arguments, document, _score_lines(document) + notes)
     return 0
 
 

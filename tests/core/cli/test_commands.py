@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,8 +169,8 @@ def test_help_names_every_command_and_every_setting(capsys: pytest.CaptureFixtur
     assert all(name in call.out for name in ("data", "train", "segment", "evaluate", "score"))
     assert all(name in Call(capsys, "train", "--help").out for name in TrainConfig().to_dict())
     text = Call(capsys, "segment", "--help").out
-    options = "--model --out --plane --channel --scale --invert --flips --threshold --fill-holes"
-    assert all(name in text for name in options.split())
+    options = "--model --out --formats --plane --channel --scale --invert --flips --threshold"
+    assert all(name in text for name in [*options.split(), "--fill-holes"])
 
 
 def test_a_pipe_that_closes_early_is_no_trace() -> None:
@@ -518,6 +519,10 @@ def test_a_batch_needs_pictures_and_a_folder_of_its_own(
         ("--channel red", "channel must be a number from 0, or grey, got 'red'"),
         ("--channel 4", "channel"),
         ("--channel ²", "channel must be a number from 0, or grey, got '²'"),
+        (
+            "--formats rois,svg",
+            "formats must be among tiff, ome-tiff, rois, geojson, coco, got 'svg'",
+        ),
         ("--device abacus", "device must be auto, cuda, mps or cpu"),
     ],
 )
@@ -557,12 +562,49 @@ def test_scores_are_those_of_the_functions(
     words = ("score", "--true", tmp_path / "true", "--pred", tmp_path / "pred")
     document = Call(capsys, *words, "--json").document
     expected = evaluation.score(pairs.read_pairs(tmp_path / "true", tmp_path / "pred"))
-    assert document == json.loads(json.dumps(expected))
+    assert document == json.loads(json.dumps(expected)) | {"notes": []}
     assert [row["iou"] for row in document["pooled"]] == [i / 100 for i in range(50, 100, 5)]
     text = Call(capsys, *words).out
     assert f"{document['pooled'][0]['f1']:.4f}" in text
     (tmp_path / "pred" / "1_labels.tif").unlink()
     assert Call(capsys, *words).is_refused("1.tif", "no prediction")
+
+
+def test_outlines_that_segment_writes_score_as_its_labels_do(
+    picture: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--model", model, "--out", tmp_path / "all", "--formats", "rois,geojson,coco,ome-tiff")
+    assert Call(capsys, "segment", picture, *words).code == 0
+    written = {path.suffix: path for path in (tmp_path / "all").glob("*_labels.*")}
+    (tmp_path / "true").mkdir()
+    shutil.copy(tmp_path / "all" / f"{picture.stem}_labels.tif", tmp_path / "true")
+    documents = []
+    for ending in (".zip", ".geojson", ".json"):
+        folder = tmp_path / ending[1:]
+        folder.mkdir()
+        shutil.copy(written[ending], folder)
+        score = ("score", "--true", tmp_path / "true", "--pred", folder, "--json")
+        documents.append(Call(capsys, *score).document)
+    everything = ("score", "--true", tmp_path / "true", "--pred", tmp_path / "all", "--json")
+    documents.append(Call(capsys, *everything).document)
+    assert documents[0]["pooled"][9] | {"iou": 0} == documents[0]["pooled"][0] | {"iou": 0}
+    assert documents[0]["pooled"][9]["f1"] == 1
+    assert all(one == documents[0] for one in documents)
+
+
+def test_what_became_of_overlapping_outlines_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("true", "pred"):
+        (tmp_path / name).mkdir()
+    tifffile.imwrite(tmp_path / "true" / "a.tif", np.eye(9, dtype=np.uint8) * 3)
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [0, 2], [2, 2], [2, 0]]]}
+    feature = {"type": "Feature", "geometry": square, "properties": {}}
+    (tmp_path / "pred" / "a.geojson").write_text(json.dumps([feature, feature]))
+    words = ("score", "--true", tmp_path / "true", "--pred", tmp_path / "pred")
+    told = "a: Objects overlap, in 4 pixels: there the smaller one lies on top"
+    assert told in Call(capsys, *words).out
+    assert Call(capsys, *words, "--json").document["notes"][0].startswith(told)
 
 
 def test_mistakes_are_told_without_waiting_for_torch(picture: Path, tmp_path: Path) -> None:
