@@ -3,6 +3,7 @@
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from ui.shared.cache import Treatment
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
 from ui.shared.words import plain
+from unet_core.imaging import label_files
 from unet_core.predict import export
 from unet_core.predict.recipe import Recipe, where_tuned
 
@@ -119,6 +121,34 @@ def show_download(found: result.Result, treatment: Treatment) -> None:
         + "recipe, the image itself and the command that makes equal labels where all is unpacked:"
     )
     st.code(recipe.command(), language="bash", wrap_lines=True)
+    show_formats(found, f"{chosen.stem}-{recipe.digest()[:8]}")
+
+
+def show_formats(found: result.Result, stem: str) -> None:
+    """The labels alone, in each of the forms in which other programs take them."""
+    chosen = found.chosen
+
+    def encode(name: str) -> bytes:
+        (content,) = label_files.encode(
+            [name],
+            found.labels_HW,
+            stem=stem,
+            file=chosen.file,
+            pixel_size_um=chosen.pixel_size_um,
+        ).values()
+        return content
+
+    st.caption("The labels alone, for Fiji, QuPath, napari and other programs:")
+    with st.container(horizontal=True, gap="small"):
+        for name, form in label_files.FORMATS.items():
+            st.download_button(
+                form.title,
+                data=partial(encode, name),
+                file_name=f"{stem}{form.ending}",
+                on_click="ignore",
+                help=f"{form.reader[:1].upper()}{form.reader[1:]}.",
+                key=f"labels-{name}",
+            )
 
 
 @st.fragment

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from unet_core.base.config import Segmentation
 from unet_core.data import datasets
-from unet_core.imaging import matching
+from unet_core.imaging import coco, geojson, images, matching, rois
 from unet_core.network import checkpoint
 from unet_core.predict import export
 from unet_core.runs import runs
@@ -109,6 +109,19 @@ def test_pointer_zoom_and_download(
         stored = io.BytesIO(archive.read(f"{SAMPLE}_labels.tif"))
         np.testing.assert_array_equal(tifffile.imread(stored), pred_HW)
         assert f"{SAMPLE}.tif" in archive.namelist()
+    shape = pred_HW.shape
+    for title, ending, read in (
+        ("TIFF", ".tif", images.read_truth),
+        ("OME-TIFF", ".ome.tif", images.read_truth),
+        ("ImageJ ROIs", ".rois.zip", lambda path: rois.read(path, shape)),
+        ("GeoJSON", ".geojson", lambda path: geojson.read(path, shape)),
+        ("COCO", ".coco.json", lambda path: coco.read(path)[f"{SAMPLE}.tif"].labels(shape)),
+    ):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=title, exact=True).click()
+        name = waiting.value.suggested_filename
+        assert re.fullmatch(rf"{SAMPLE}-[0-9a-f]{{8}}_labels{re.escape(ending)}", name)
+        np.testing.assert_array_equal(read(waiting.value.path()).labels_HW, pred_HW)
 
 
 def test_steps_zoom_together(open_page: Callable[..., Page], model: str) -> None:
