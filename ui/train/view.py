@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.shared import glossary, models, page, states, words
 from ui.train import broken, curves, state
-from unet_core.runs import runs
+from unet_core.runs import event_file, runs
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
 
@@ -287,16 +287,28 @@ def _show_curves(run: Run, status: Status, metrics: pd.DataFrame, steps: pd.Data
             key="log-loss",
             help="Equal ratios take equal room: small late gains become visible.",
         )
-        st.download_button(
-            "Curve as CSV",
-            data=lambda: metrics.to_csv(index=False),
-            file_name=f"{run.id}-curve.csv",
-            mime="text/csv",
-            key="curve-csv",
-            icon=":material/download:",
-            on_click="ignore",
-            disabled=metrics.empty,
-        )
+        with st.container(horizontal=True, width="content", gap="small"):
+            st.download_button(
+                "Curve as CSV",
+                data=lambda: metrics.to_csv(index=False),
+                file_name=f"{run.id}-curve.csv",
+                mime="text/csv",
+                key="curve-csv",
+                icon=":material/download:",
+                on_click="ignore",
+                disabled=metrics.empty,
+            )
+            st.download_button(
+                "For TensorBoard",
+                data=lambda: event_file.encode(run),
+                file_name=event_file.file_name(run),
+                mime="application/octet-stream",
+                key="curve-events",
+                icon=":material/download:",
+                on_click="ignore",
+                help="An event file with all curves. Put it into a folder, one for each run, and "
+                "call `tensorboard --logdir` with the folder around them.",
+            )
     left, right = st.columns(2)
     planned: dict[str, Any] = {"epochs": status.epochs, "best": status.best_epoch}
     drawn = curves.loss(metrics, steps, steps_per_epoch=per_epoch, log=log, **planned)

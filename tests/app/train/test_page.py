@@ -338,6 +338,11 @@ def test_a_finished_run_shows_its_numbers_curves_and_predictions() -> None:
     assert app.select_slider[0].value == 3
 
 
+def test_the_curves_of_a_run_can_be_taken_home_as_a_table_and_for_tensorboard() -> None:
+    found = open_train(run=make_run().id).get("download_button")
+    assert [one.proto.label for one in found] == ["Curve as CSV", "For TensorBoard"]
+
+
 def test_a_finished_run_gets_more_epochs_or_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[str, bool]] = []
     monkeypatch.setattr(runs, "start", lambda run, resume: started.append((run.id, resume)))
