@@ -377,7 +377,7 @@ TUTORIALS = (
             Fact(
                 "curves",
                 "loss and accuracy in TensorBoard",
-                why="live on the page Train, and in the run's metrics.jsonl",
+                why="live on the page Train, which also writes them as a TensorBoard event file",
             ),
             _OLD_SEED,
         ),
