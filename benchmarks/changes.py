@@ -3,10 +3,11 @@
     python benchmarks/changes.py isbi-valid-original ...
 
 An original preset is trained with few channels and for a short time, with three seeds, and then
-again with one of our changes (`tutorials.changes`) at a time, with two. All are scored on the same
-validation images. What the seeds scatter says which differences are noise. A change to the images
-themselves (data, division) and to the length of training cannot be told by this and is left out.
-Each value is written as soon as it is known, and a second call goes on where the first was stopped.
+again with one of our changes (`tutorials.changes`) at a time, with two of them. All are scored on
+the same validation images. What the seeds scatter says which differences are noise. A change to the
+images themselves (data, division) and to the length of training cannot be told by this and is left
+out. Each value is written as soon as it is known, and a second call goes on where the first was
+stopped.
 """
 
 import argparse
@@ -109,22 +110,28 @@ SCORES: dict[str, Callable[[Trained], float]] = {
 
 
 def summary(runs: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Means, what each change gains, and below which difference a gain is noise.
+    """The original's mean, what each change gains with the same seeds, and below what it is noise.
 
-    Noise is twice the standard error of a difference of means, from what the seeds scatter around
-    their own means, all recipes together.
+    Noise is twice the standard error of a difference of two means, from what the seeds scatter
+    around their own means, all recipes together.
     """
-    means = {name: statistics.fmean(values.values()) for name, values in runs.items()}
+    original = runs[""]
+    gains = {
+        name: statistics.fmean(value - original[seed] for seed, value in values.items())
+        for name, values in runs.items()
+        if name
+    }
     squares = [
-        (value - means[name]) ** 2 for name, values in runs.items() for value in values.values()
+        (value - statistics.fmean(values.values())) ** 2
+        for values in runs.values()
+        for value in values.values()
     ]
     freedom = len(squares) - len(runs)
     spread = (sum(squares) / freedom) ** 0.5 if freedom else float("nan")
-    error = spread * (1 / len(SEEDS) + 1 / len(SEEDS_OF_A_CHANGE)) ** 0.5
     return {
-        "original": round(means[""], 4),
-        "gains": {name: round(mean - means[""], 4) for name, mean in means.items() if name},
-        "noise": round(2 * error, 4),
+        "original": round(statistics.fmean(original.values()), 4),
+        "gains": {name: round(gain, 4) for name, gain in gains.items()},
+        "noise": round(2 * spread * (2 / len(SEEDS_OF_A_CHANGE)) ** 0.5, 4),
     }
 
 

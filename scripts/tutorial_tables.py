@@ -34,8 +34,9 @@ def effects() -> dict[str, tutorials.Effects]:
         noise, small = measured["noise"], ", ".join(f"`{one}`" for one in measured["small"])
         found[path.stem] = tutorials.Effects(
             f"each gain is that of this change alone, on a small scale ({small}), in "
-            f"{measured['score']}: {measured['original']:.3f} for the original, three seeds "
-            f"against two. What is below {noise:.3f} is noise, and larger scales may differ.",
+            f"{measured['score']}: {measured['original']:.3f} for the original; mean of two seeds "
+            f"with and without it. What is below {noise:.3f} is noise, and a larger scale may "
+            "differ.",
             {
                 title: f"{gain:+.3f}" if abs(gain) < noise else f"**{gain:+.3f}**"
                 for title, gain in measured["gains"].items()

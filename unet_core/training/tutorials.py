@@ -104,6 +104,9 @@ class Effects:
     gains: Mapping[str, str]
 
 
+_UNKNOWN = Effects("what each change gains was not measured.", {})
+
+
 def tables(tutorial: Tutorial, effects: Mapping[str, Effects]) -> str:
     """The tables of a tutorial's page, same and different, and what ours changes, as Markdown.
 
@@ -123,7 +126,7 @@ def tables(tutorial: Tutorial, effects: Mapping[str, Effects]) -> str:
     lines = [f"The same in {names}:", "", "| | theirs | our setting |", "|---|---|---|", *same, ""]
     lines += ["Different:", "", "| | theirs | ours, and why |", "|---|---|---|", *different]
     for name in tutorial.presets:
-        ours, found = name.removesuffix("-original"), effects.get(name, Effects("", {}))
+        ours, found = name.removesuffix("-original"), effects.get(name, _UNKNOWN)
         lines += ["", " ".join([f"What `{ours}` changes:", found.sentence]).strip(), ""]
         lines += [f"| setting | `{name}` | `{ours}` | gain |", "|---|---|---|---|"]
         for one in changes(name):
