@@ -17,7 +17,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.shared import choice, html, learner
+from ui.shared import chart_files, choice, html, learner
 from ui.shared.words import plain
 from unet_core.base import device, faults
 
@@ -94,8 +94,9 @@ def setup(title: str, explanation: str) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
     ):
         st.title(title, width="content", anchor=False)
-        with st.container(width="content"):
+        with st.container(width="content", gap=None):
             show_device()
+            chart_files.offer()
     _show_way_back(title)
     with st.expander("What is on this page?", icon=":material/help:", type="compact"):
         st.markdown(explanation)

@@ -59,7 +59,7 @@ def drawn(app: AppTest) -> dict:
 
 
 def legend(app: AppTest) -> str:
-    return next(one.proto.body for one in app.get("html") if "background" in one.proto.body)
+    return next(one.proto.body for one in app.get("html") if "background " in one.proto.body)
 
 
 def test_the_page_shows_the_class_map_with_the_share_and_the_iou_of_each_class(model: str) -> None:
