@@ -592,6 +592,14 @@ def test_outlines_that_segment_writes_score_as_its_labels_do(
     assert all(one == documents[0] for one in documents)
 
 
+def test_formats_are_for_files_that_are_named_one_by_one(
+    picture: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("segment", picture.parent, "--model", model, "--out", tmp_path / "out")
+    assert Call(capsys, *words, "--formats", "rois").is_refused("--formats is for files")
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_became_of_overlapping_outlines_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
