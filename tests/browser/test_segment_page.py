@@ -129,7 +129,9 @@ def test_steps_zoom_together(open_page: Callable[..., Page], model: str) -> None
     expect(page.locator("figure")).to_have_count(5)
     titles = ["Foreground", "Markers", "Height", "Mask", "Result"]
     expect(page.locator("figcaption b")).to_contain_text(titles)
-    box = page.locator(".frame").nth(3).bounding_box()
+    fourth = page.locator(".frame").nth(3)
+    fourth.scroll_into_view_if_needed()
+    box = fourth.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
     page.mouse.wheel(0, -500)
