@@ -89,17 +89,6 @@ def test_checksums_are_crc_32c() -> None:
     assert (rotated >> 17 | rotated << 15) % 2**32 == 0xE3069283  # the polynomial's check value
 
 
-def test_tensorboard_reads_the_file(run: Run, tmp_path: Path) -> None:
-    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    (tmp_path / event_file.file_name(run)).write_bytes(event_file.encode(run))
-    found = accumulators.EventAccumulator(str(tmp_path)).Reload()
-    assert [(one.step, one.value) for one in found.Scalars("step/loss")] == [
-        (1, 0.5),
-        (300, math.inf),
-    ]
-    assert [one.value for one in found.Scalars("epoch/val_dice")] == [0.75]
-
-
 def test_the_command_gives_each_run_a_folder_and_replaces_what_was_there(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
