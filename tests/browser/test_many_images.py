@@ -35,7 +35,7 @@ def square(planes: int, side: int) -> bytes:
 def test_a_batch_outlives_its_server_and_is_relabelled_and_taken_home(
     app, open_page: Callable[..., Page], model: str, tmp_path: Path
 ) -> None:
-    page = open_page(f"/segment?input=Many+images&model={model}")
+    page = open_page(f"/segment?input=Many&model={model}")
     files = {"z.tif": square(PLANES, 12), "ä 🔬.tif": square(1, 20), "bad.png": b"no picture"}
     page.get_by_test_id("stFileUploaderDropzone").locator("input[type=file]").set_input_files(
         [

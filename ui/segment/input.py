@@ -21,7 +21,7 @@ from unet_core.imaging.class_map import ClassMap
 from unet_core.predict.recipe import MOST_ROTATIONS, Recipe
 from unet_core.runs.batches import Batch
 
-MANY = "Many images"
+MANY = "Many"  # images; the row that it stands in has no room for more
 SIZES = ("as it is", "by object diameter", "by factor")
 SCALES = (0.05, 20.0)
 
@@ -88,9 +88,9 @@ def _take_treatment(batch: Batch) -> None:
 
 def _choose_sample() -> Chosen:
     sets = set_names(datasets.available(), "set")
-    name = choose_set(sets, width=220)
+    name = choose_set(sets, width=170)
     splits = list(datasets.info(name).splits)
-    split = choose_one("Split", splits, "split", default="test", width=130)
+    split = choose_one("Split", splits, "split", default="test", width=100)
     names = datasets.sample_names(name, split)
     sample = choose_one("Sample", names, "sample", is_quiet=True)
     show_steps(names, sample)
@@ -131,7 +131,7 @@ def _choose_model(data: str) -> Model | None:
     names = models.names()
     if not names:
         return None
-    name = models.choose(data, names, then=take_tuned_settings)
+    name = models.choose(data, names, width=250, then=take_tuned_settings)
     return Model(name, cache.model_sha256(name), cache.model_config(name))
 
 

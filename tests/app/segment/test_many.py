@@ -44,7 +44,7 @@ def picture(count: int, **options: object) -> bytes:
 
 def open_page(**query: str) -> AppTest:
     app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in {"input": "Many images", **query}.items():
+    for name, value in {"input": "Many", **query}.items():
         app.query_params[name] = value
     return app.switch_page("pages/segment.py").run()
 
