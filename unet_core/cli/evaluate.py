@@ -38,7 +38,11 @@ def _fill(parser: Parser) -> None:
 
     add_job(parser)
     add_model(parser)
-    parser.add_argument("--data", metavar="NAME", help="the data set (default: the protocol's)")
+    parser.add_argument(
+        "--data",
+        metavar="NAME",
+        help="the data set (default: the protocol's, as the model knows it)",
+    )
     parser.add_argument(
         "--split",
         metavar="SPLIT",
@@ -181,7 +185,10 @@ def _follow_protocol(arguments: argparse.Namespace, config: ModelConfig) -> Segm
     from unet_core.scoring import protocols
 
     protocol = protocols.find(arguments.protocol)
-    arguments.data, arguments.split = arguments.data or protocol.data, arguments.split or "test"
+    own = config.train.images.data
+    is_variant = own.partition(":")[0] == protocol.data  # drawn by settings of its own
+    arguments.data = arguments.data or (own if is_variant else protocol.data)
+    arguments.split = arguments.split or "test"
     if problem := protocols.misfit(arguments.protocol, config, arguments.data):
         raise ValueError(problem)
     for name, value in protocol.looks.items():

@@ -48,6 +48,16 @@ def evaluate(model: str, *more: str) -> dict[str, Any]:
     return json.loads(printed.getvalue())
 
 
+def test_a_protocol_measures_a_drawn_set_as_the_model_knows_it(
+    model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--model", model, "--protocol", "shapes", "--window", "32", "--json"]
+    assert main.main([*words, "--patches", "1"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["data"] == SET
+    assert [row["theirs"] for row in document["protocol"]["figures"]] == [0.98, 0.97]
+
+
 def make_job(result: dict[str, Any]) -> Job:
     job = Job(jobs.folder() / f"20260101-000000-evaluate-{len(jobs.list_jobs()):012x}")
     job.path.mkdir(parents=True)
