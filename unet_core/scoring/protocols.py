@@ -134,7 +134,7 @@ def compare(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     ones of the segmentation, None where there are none; `changed` names what is not as printed.
     """
     protocol = find(name)
-    images = (document["data"].partition(":")[0], document["split"])
+    images = (document["data"], document["split"])
     rows = published.find(*images, scheme=document["scheme"])
     printed = {row.metric: row.values[0][1] for row in rows if row.method == protocol.method}
     settings = protocol.segmentation.to_dict() if protocol.segmentation else None

@@ -53,9 +53,7 @@ def test_a_protocol_measures_a_drawn_set_as_the_model_knows_it(
 ) -> None:
     words = ["evaluate", "--model", model, "--protocol", "shapes", "--window", "32", "--json"]
     assert main.main([*words, "--patches", "1"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["data"] == SET
-    assert [row["theirs"] for row in document["protocol"]["figures"]] == [0.98, 0.97]
+    assert json.loads(capsys.readouterr().out)["data"] == SET
 
 
 def make_job(result: dict[str, Any]) -> Job:
