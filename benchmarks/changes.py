@@ -169,11 +169,18 @@ def measure(name: str) -> None:
 
 
 def main() -> None:
-    """Measure the named presets, or all."""
+    """Measure the named presets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("presets", nargs="*", choices=list(SMALL), default=list(SMALL))
+    parser.add_argument(
+        "presets", nargs="*", metavar="PRESET", help=f"{', '.join(SMALL)}: up to hours each"
+    )
+    arguments = parser.parse_args()
+    if not arguments.presets:  # as with `make bench`
+        parser.print_help()
     os.environ["UNET_DATA"] = str(record.data_folder())
-    for name in parser.parse_args().presets:
+    for name in arguments.presets:
+        if name not in SMALL:
+            parser.error(f"the preset must be one of {', '.join(SMALL)}, got {name}")
         measure(name)
 
 
