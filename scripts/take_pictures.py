@@ -13,7 +13,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
+import tifffile
 from playwright.sync_api import Page, sync_playwright
+
+from unet_core.data import synthetic
+from unet_core.imaging import images
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "docs" / "pictures"
@@ -54,13 +59,24 @@ def main() -> None:
             cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            take_all(f"http://127.0.0.1:{port}", job)
+            take_all(f"http://127.0.0.1:{port}", job, draw_images(Path(folder) / "mine"))
         finally:
             server.kill()
 
 
-def take_all(url: str, job: str) -> None:
-    """Picture the pages of a running app, with the result of an evaluation."""
+def draw_images(folder: Path) -> list[Path]:
+    """Files as somebody brings them along: images with masks beside them, one of them missing."""
+    folder.mkdir()
+    for index in range(6):
+        image_HW, labels_HW = synthetic.nuclei(np.random.default_rng(index))
+        images.write_labels(folder / f"mouse{index // 2 + 1}_{index % 2 + 1}_mask.tif", labels_HW)
+        tifffile.imwrite(folder / f"mouse{index // 2 + 1}_{index % 2 + 1}.tif", image_HW)
+    (folder / "mouse3_2_mask.tif").unlink()
+    return sorted(folder.iterdir())
+
+
+def take_all(url: str, job: str, files: list[Path]) -> None:
+    """Picture the pages of a running app, with the result of an evaluation and with own files."""
     wait_until_healthy(url)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
@@ -75,6 +91,18 @@ def take_all(url: str, job: str) -> None:
         take(page, f"{url}/model", "model")
         take(page, f"{url}/evaluate?job={job}&show=Ladder", "evaluate")
         take(page, f"{url}/segment?{SAMPLE}&model=nuclei", "segment")
+        page.goto(f"{url}/data")
+        page.get_by_role("button", name="Add a data set").click()
+        page.locator("input[type=file]").first.set_input_files(files)
+        page.get_by_label("Name of the data set").wait_for()
+        picture(page, "own")
+        page.goto(f"{url}/segment?input=Many&model=nuclei")
+        images_alone = [file for file in files if "mask" not in file.name]
+        page.locator("input[type=file]").first.set_input_files(images_alone)
+        page.wait_for_timeout(3000)
+        page.get_by_role("button", name="Segment all").click()
+        page.get_by_role("button", name="Results as zip").wait_for()
+        picture(page, "many")
         browser.close()
 
 
@@ -82,6 +110,11 @@ def take(page: Page, url: str, name: str) -> None:
     """Picture a page once its script has run and its pictures are drawn."""
     page.goto(url)
     page.wait_for_selector("h1")
+    picture(page, name)
+
+
+def picture(page: Page, name: str) -> None:
+    """Picture what is there once it is drawn."""
     page.wait_for_timeout(6000)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.screenshot(path=PICTURES / f"{name}.png")

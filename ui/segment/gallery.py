@@ -26,6 +26,8 @@ DOUBT = (
     "How unsure the network is of the objects that it found: 1 minus the mean probability of their "
     "pixels, averaged over the objects. 0 is certain."
 )
+# Over a small picture they would hide what stands above it; "Open" shows it large.
+NO_TOOLBARS = "<style>.st-key-gallery [data-testid=stElementToolbar] { display: none; }</style>"
 
 
 def show(batch: Batch) -> None:
@@ -94,12 +96,13 @@ def _show_images(batch: Batch, done: pd.DataFrame) -> None:
     done = _sort(done, str(order))
     rows = done.iloc[(number - 1) * PER_PAGE : number * PER_PAGE].to_dict("records")
     plan = batch.results.plan()
-    for start in range(0, len(rows), COLUMNS):
-        for place, row in zip(
-            st.columns(COLUMNS, gap="small"), rows[start : start + COLUMNS], strict=False
-        ):
-            with place:
-                _show_image(batch, plan, row)
+    st.html(NO_TOOLBARS)
+    with st.container(key="gallery"):
+        for start in range(0, len(rows), COLUMNS):
+            places = st.columns(COLUMNS, gap="small")
+            for place, row in zip(places, rows[start : start + COLUMNS], strict=False):
+                with place:
+                    _show_image(batch, plan, row)
 
 
 def _sort(done: pd.DataFrame, order: str) -> pd.DataFrame:
