@@ -11,7 +11,7 @@ import streamlit as st
 
 from ui.data import patches, sample
 from ui.shared import forms, html, page, pictures, viewer
-from ui.shared.choice import add_own_set
+from ui.shared.choice import add_generated_set
 from unet_core.data import datasets
 from unet_core.data.catalogue import DataSet
 from unet_core.data.shapes import Shapes
@@ -99,7 +99,7 @@ def _show_buttons(own: DataSet, *, is_shown: bool) -> None:
 
 def _look_at(name: str) -> None:
     """Runs before the page is drawn anew, so the choice of the set can still be changed."""
-    add_own_set(name)
+    add_generated_set(name)
     st.session_state["set"] = name
     for key in ("page", "sample"):
         st.session_state.pop(key, None)

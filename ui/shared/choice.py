@@ -12,7 +12,7 @@ from unet_core.data import datasets
 NO_WINDOW = "no"
 WINDOWS = (NO_WINDOW, "64", "96", "128", "256", "512")
 _KEPT = "_kept-"  # before a key: what was chosen last
-MOST_OWN_SETS = 8  # generated sets that the choice still offers
+MOST_GENERATED = 8  # generated sets that the choice still offers
 
 
 def choose(
@@ -166,16 +166,16 @@ def set_names(names: list[str], key: str) -> list[str]:
     if ":" in asked:
         with contextlib.suppress(ValueError):  # `choose` says that the link asks for nothing known
             datasets.info(asked)
-            add_own_set(asked)
-    return [*names, *(one for one in own_sets() if one not in names)]
+            add_generated_set(asked)
+    return [*names, *(one for one in generated_sets() if one not in names)]
 
 
-def own_sets() -> list[str]:
+def generated_sets() -> list[str]:
     """The names of generated sets that were looked at in this session."""
-    return st.session_state.get("_own_sets", [])
+    return st.session_state.get("_generated_sets", [])
 
 
-def add_own_set(name: str) -> None:
+def add_generated_set(name: str) -> None:
     """Offer a generated set wherever a data set is chosen."""
-    kept = [one for one in own_sets() if one != name]
-    st.session_state["_own_sets"] = [*kept, name][-MOST_OWN_SETS:]
+    kept = [one for one in generated_sets() if one != name]
+    st.session_state["_generated_sets"] = [*kept, name][-MOST_GENERATED:]
