@@ -51,7 +51,13 @@ def measure(name: str, run: str, chooser: str, rotations: int) -> dict[str, Any]
     elif "curve" in printed["pixels"] and has_validation(chooser):
         commands.append(["--model", chooser, *words[2:], "--split", "val"])
         numbers |= at_best(evaluate(commands[-1])["pixels"], printed["pixels"])
-    return {"numbers": numbers, "commands": [shlex.join(command(words)) for words in commands]}
+    return {"numbers": numbers, "commands": [said(words) for words in commands]}
+
+
+def said(words: list[str]) -> str:
+    """The command as it is kept: a run by its name in runs/, wherever it lies on this machine."""
+    names = [f"runs/{Path(word).name}" if Path(word).is_absolute() else word for word in words]
+    return shlex.join(command(names))
 
 
 def has_validation(model: str) -> bool:
