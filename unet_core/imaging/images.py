@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,6 +58,9 @@ def to_unit(pixels_HW: np.ndarray) -> np.ndarray:
     return pixels_HW.astype(np.float32)
 
 
+Scaling = Callable[[np.ndarray], np.ndarray]
+
+
 def normalise(
     pixels_HW: np.ndarray,
     *,
@@ -75,16 +80,7 @@ def normalise(
 
     Raises ValueError for another method, percentiles not 0 <= low < high <= 100, std not > 0.
     """
-    if method == "percentile":
-        bottom, top = _range(pixels_HW, low, high)
-        return _stretch(pixels_HW, bottom, top)
-    if method == "min-max":
-        return normalise(pixels_HW, method="percentile", low=0.0, high=100.0)
-    if method in ("dataset", "given"):
-        if not std > 0:
-            raise ValueError(f"std must be above 0, got {std}")
-        return (to_unit(pixels_HW) - np.float32(mean)) / np.float32(std)
-    raise ValueError(f"method must be percentile, min-max, dataset or given, got {method!r}")
+    return _scaling(method, _levels(pixels_HW, method, low, high), mean, std)(pixels_HW)
 
 
 def normalise_for(
@@ -95,16 +91,57 @@ def normalise_for(
     With the mistake "raw-prediction" only training images are normalised.
     """
     source = config.train.images
+    ready_HW = prepare(source, pixels_HW, in_training=in_training)
+    return scaling(config, levels(source, ready_HW), in_training=in_training)(ready_HW)
+
+
+def prepare(source: Images, pixels_HW: np.ndarray, *, in_training: bool) -> np.ndarray:
+    """The pixels before they are scaled: with an even histogram, where that is on."""
     if source.mistake == "raw-prediction" and not in_training:
-        return pixels_HW.astype(np.float32)
-    return normalise(
-        equalise(source, pixels_HW),
-        method=source.normalisation,
-        low=source.low_percentile,
-        high=source.high_percentile,
-        mean=config.mean,
-        std=config.std,
-    )
+        return pixels_HW
+    return equalise(source, pixels_HW)
+
+
+def levels(source: Images, ready_HW: np.ndarray) -> tuple[float, float] | None:
+    """The numbers that become 0 and 1 in a whole image; None where they are the same for all."""
+    return _levels(ready_HW, source.normalisation, source.low_percentile, source.high_percentile)
+
+
+def scaling(
+    config: ModelConfig, levels: tuple[float, float] | None, *, in_training: bool
+) -> Scaling:
+    """What brings prepared pixels to what the network sees: a window of an image as all of it."""
+    source = config.train.images
+    if source.mistake == "raw-prediction" and not in_training:
+        return as_float32
+    return _scaling(source.normalisation, levels, config.mean, config.std)
+
+
+def as_float32(pixels: np.ndarray) -> np.ndarray:
+    """The same numbers."""
+    return pixels.astype(np.float32)
+
+
+def _levels(
+    pixels_HW: np.ndarray, method: str, low: float, high: float
+) -> tuple[float, float] | None:
+    if method == "percentile":
+        return _range(pixels_HW, low, high)
+    return _range(pixels_HW, 0.0, 100.0) if method == "min-max" else None
+
+
+def _scaling(method: str, levels: tuple[float, float] | None, mean: float, std: float) -> Scaling:
+    if levels is not None:
+        return partial(_stretch, bottom=levels[0], top=levels[1])
+    if method not in ("dataset", "given"):
+        raise ValueError(f"method must be percentile, min-max, dataset or given, got {method!r}")
+    if not std > 0:
+        raise ValueError(f"std must be above 0, got {std}")
+    return partial(_standardise, mean=mean, std=std)
+
+
+def _standardise(pixels_HW: np.ndarray, mean: float, std: float) -> np.ndarray:
+    return (to_unit(pixels_HW) - np.float32(mean)) / np.float32(std)
 
 
 def equalise(source: Images, pixels_HW: np.ndarray) -> np.ndarray:

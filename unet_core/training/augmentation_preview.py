@@ -9,10 +9,17 @@ import numpy as np
 import torch
 
 from unet_core.base.config import ModelConfig, TrainConfig
-from unet_core.imaging.images import fit, fit_labels, normalise_for
+from unet_core.imaging.images import fit, fit_labels, prepare
 from unet_core.imaging.weight_map import weight_map
 from unet_core.training.augment import augment
-from unet_core.training.loader import Example, Place, TrainingData, draw_start, read_around
+from unet_core.training.loader import (
+    Place,
+    TrainingData,
+    as_example,
+    draw_start,
+    measure,
+    read_around,
+)
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,11 @@ def draw(
         config = config.replace(weight_map=True)
     image_HW = fit(config.images, image_HW)
     labels_HW = fit_labels(labels_HW, image_HW.shape)
-    start = draw_start(
-        labels_HW, config.images.crop_size, "on-objects", np.random.default_rng(seed)
-    )
-    example = Example("", normalise_for(model_config, image_HW, in_training=True), labels_HW)
+    ready_HW = prepare(config.images, image_HW, in_training=True)
+    record = measure(ready_HW, labels_HW, config, name="", split="train")
+    example = as_example(record, model_config)
+    rng = np.random.default_rng(seed)
+    start = draw_start(image_HW.shape, config.images.crop_size, rng, example.objects)
     data = TrainingData(config, model_config, [example], [], [Place(0, start)], ())
     crops = data.batch(range(count))
     border_BHW = None if crops.border_BHW is None else torch.from_numpy(crops.border_BHW)

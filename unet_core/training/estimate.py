@@ -82,8 +82,8 @@ def estimate(
     train_pixels = _pixels(_shapes(config.images.data, "train", train, SAMPLED))
     val_shapes = _shapes(config.images.data, "val", val, LOOKED_AT)
     val_pixels = _pixels(val_shapes)
-    # float32 pixels and int32 labels
-    images_bytes = 8 * (train_pixels * len(train) + val_pixels * len(val))
+    # Pixels as they are stored, 16 bits at most as a rule, and int32 labels.
+    images_bytes = min(6 * (train_pixels * len(train) + val_pixels * len(val)), loader.IN_MEMORY)
     needed = BASE_BYTES + images_bytes + _bytes(config, outputs, device, val_shapes)
     costs = _costs(_shape_of(config), outputs, device, measure or try_out, is_busy)
     crops = config.optimisation.batch_size * config.optimisation.accumulate

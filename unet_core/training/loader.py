@@ -1,43 +1,55 @@
-"""The images of a training run in memory, and its batches of crops.
+"""The images of a training run, in memory or mapped from a file, and its batches of crops.
 
 Every draw depends on the seed and the step alone, never on what was drawn before: a run that is
 resumed at any step sees exactly the crops that it would have seen.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from unet_core.base.config import Images, ModelConfig, Objective, TrainConfig
-from unet_core.data import datasets, patches
+from unet_core.data import datasets, mapped, patches
+from unet_core.data.mapped import Array, Record
 from unet_core.imaging import images, targets
-from unet_core.imaging.images import normalise_for
 from unet_core.imaging.weight_map import weight_map
 from unet_core.network import anatomy
 
+IN_MEMORY = 1_000_000_000  # bytes of images and labels, beyond which they are mapped from a file
 SHIFTED_BY = 8  # pixels down and to the right, with the mistake "shifted-labels"
 
 
 @dataclass(frozen=True)
 class Example:
-    """A normalised image with its labels."""
+    """An image with its labels, of which a window is read, and normalised, at a time."""
 
     name: str
-    norm_HW: np.ndarray
+    pixels: Array  # [H, W], before they are scaled
+    labels: Array  # [H, W]
+    scale: images.Scaling = images.as_float32
+    objects: Array | None = None  # as `find_objects` gives them
+    border: Array | None = None  # [H, W], the border term of the weight map, where it follows
+
+    def take(self, window: Any = ...) -> "Crop":
+        """A window of it, or all of it."""
+        border_HW = None if self.border is None else self.border[window]
+        return Crop(self.name, self.scale(self.pixels[window]), self.labels[window], border_HW)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of an example, or all of it, in memory and normalised."""
+
+    name: str
+    norm_HW: np.ndarray  # float32
     labels_HW: np.ndarray
-
-    def border_HW(self, w0: float, sigma: float) -> np.ndarray:
-        """The border term of its weight map, made once: 30 ms for a section of ISBI 2012."""
-        key = (w0, sigma)
-        if key not in self._borders:
-            self._borders[key] = weight_map(self.labels_HW, w0, sigma, class_weights=(0, 0))
-        return self._borders[key]
-
-    _borders: dict[tuple[float, float], np.ndarray] = field(default_factory=dict, repr=False)
+    border_HW: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,8 @@ class TrainingData:
             example = self.train[place.example]
             start = place.start
             if start is None:
-                start = draw_start(example.labels_HW, options.crop_size, options.crops, rng)
+                objects = example.objects if options.crops == "on-objects" else None
+                start = draw_start(example.pixels.shape, options.crop_size, rng, objects)
             taken.append(self._take(example, start, place.mirrored))
         norms, labels, *borders = (np.stack(parts) for parts in zip(*taken, strict=True))
         return Batch(norms, labels, borders[0] if borders else None, number, share)
@@ -115,18 +128,17 @@ class TrainingData:
     def _take(
         self, example: Example, start: tuple[int, int], mirrored: tuple[int, ...]
     ) -> tuple[np.ndarray, ...]:
-        objective, crop = self.config.objective, self.config.images.crop_size
+        side = self.config.images.crop_size
         before, after = read_around(self.config)
         window = np.ix_(
             *(
-                images.mirror(first - before, first + crop + after, side)
-                for first, side in zip(start, example.norm_HW.shape, strict=True)
+                images.mirror(first - before, first + side + after, length)
+                for first, length in zip(start, example.pixels.shape, strict=True)
             )
         )
-        parts = [example.norm_HW, example.labels_HW]
-        if objective.weight_map and objective.weights_follow:
-            parts.append(example.border_HW(objective.w0, objective.sigma))
-        return tuple(np.flip(part[window], mirrored) for part in parts)
+        crop = example.take(window)
+        parts = (crop.norm_HW, crop.labels_HW, crop.border_HW)
+        return tuple(np.flip(part, mirrored) for part in parts if part is not None)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -151,18 +163,19 @@ def read_around(config: TrainConfig) -> tuple[int, int]:
 
 
 def draw_start(
-    labels_HW: np.ndarray, side: int, where: str, rng: np.random.Generator
+    shape: tuple[int, ...], side: int, rng: np.random.Generator, objects: Array | None = None
 ) -> tuple[int, int]:
     """First row and column of a random square; negative where the image is smaller than it.
 
-    "on-objects" draws an object first, then a square that holds the middle of its box.
+    Where there are objects (as `find_objects` gives them), one is drawn first, then a square that
+    holds the middle of its box.
     """
-    lowest = [-(max(0, side - length) // 2) for length in labels_HW.shape]
-    rooms = [max(0, length - side) for length in labels_HW.shape]
+    lowest = [-(max(0, side - length) // 2) for length in shape]
+    rooms = [max(0, length - side) for length in shape]
     starts = [int(rng.integers(room + 1)) for room in rooms]
-    if where == "on-objects" and (present := np.unique(labels_HW[labels_HW > 0])).size:
-        rows, columns = np.nonzero(labels_HW == rng.choice(present))
-        middles = [int(axis.min() + axis.max()) // 2 for axis in (rows, columns)]
+    if objects is not None and len(known_N6 := objects[...]):
+        top, left, bottom, right = known_N6[rng.integers(len(known_N6)), 1:5]
+        middles = int(top + bottom - 1) // 2, int(left + right - 1) // 2
         starts = [
             int(np.clip(middle - rng.integers(side), 0, room))
             for middle, room in zip(middles, rooms, strict=True)
@@ -170,7 +183,18 @@ def draw_start(
     return lowest[0] + starts[0], lowest[1] + starts[1]
 
 
-def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
+def find_objects(labels_HW: np.ndarray) -> np.ndarray:
+    """Label, box (top, left, bottom, right; the last two excluded) and area of each, [N, 6]."""
+    area = np.bincount(labels_HW.ravel())
+    found = [
+        (label, box[0].start, box[1].start, box[0].stop, box[1].stop, area[label])
+        for label, box in enumerate(ndimage.find_objects(labels_HW), start=1)
+        if box is not None
+    ]
+    return np.array(found, np.int64).reshape(-1, 6)
+
+
+def find_places(source: Images, labels: Sequence[Array]) -> list[Place]:
     """Where an epoch takes its crops from images with these labels [H, W].
 
     One random place per image, the middle of each, one fixed place around every object ("centred"
@@ -185,7 +209,7 @@ def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
         places = [
             Place(index, _start_around(middle, labels_HW.shape, side))
             for index, labels_HW in enumerate(labels)
-            for middle in middles(labels_HW)
+            for middle in middles(labels_HW[...])
         ]
     elif source.crops == "middle":
         places = [
@@ -197,7 +221,7 @@ def find_places(source: Images, labels: list[np.ndarray]) -> list[Place]:
             Place(index, start, mirrored)
             for index, labels_HW in enumerate(labels)
             for start in patches.cut(
-                labels_HW,
+                labels_HW[...],
                 count=source.patches,
                 side=side,
                 must_contain=source.patches_on_objects,
@@ -240,35 +264,30 @@ def _centroids(labels_HW: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def load(config: TrainConfig) -> TrainingData:
-    """Read, measure and normalise the images that a configuration names.
+    """Read and measure the images that a configuration names.
+
+    Those that would take more than IN_MEMORY bytes are copied once into a file, and mapped.
 
     Raises ValueError when the data set is not there, leaves nothing to train on, or does not fit
-    the target.
+    the target; OSError when the disk has no room for that file.
     """
     about = datasets.info(config.images.data)
     outputs = _outputs(config.objective, about)
-    train, val = list(_samples(config.images, "train")), list(_samples(config.images, "val"))
+    records = mapped.gather(_key(config), lambda: _records(config), IN_MEMORY)
+    train = [one for one in records if one.facts["split"] == "train"]
     if not train:
         raise ValueError(f"{about.name} has no training images under scheme {config.images.scheme}")
     model_config = _describe(config, about, outputs, train)
     known, held_out = (
-        [
-            Example(
-                one.name,
-                normalise_for(model_config, one.image_HW, in_training=samples is train),
-                one.labels_HW,
-            )
-            for one in samples
-            if one.labels_HW is not None
-        ]
-        for samples in (train, val)
+        [as_example(one, model_config) for one in records if one.facts["split"] == split]
+        for split in ("train", "val")
     )
-    most = max(int(one.labels_HW.max()) for one in known + held_out)
+    most = max(one.facts["most"] for one in records)
     if about.labels == "classes" and most >= len(outputs):
         raise ValueError(
             f"{about.name} says that it has {len(outputs)} classes, but a label is {most}"
         )
-    labels = [one.labels_HW for one in known]
+    labels = [one.labels for one in known]
     places = find_places(config.images, labels)
     if config.images.scheme == "leaky" and config.images.crops == "patches":
         places, held = _hold_out(places, config.images)
@@ -277,6 +296,52 @@ def load(config: TrainConfig) -> TrainingData:
     if config.objective.balance:
         shares = _class_shares(config.objective, labels, len(outputs))
     return TrainingData(config, model_config, known, held_out, places, shares)
+
+
+def _key(config: TrainConfig) -> str:
+    """Another one whenever `_records` would give others."""
+    source, objective = config.images, config.objective
+    fields = ("data", "scheme", "val_images", "fit_width", "mistake", "equalise", "normalisation")
+    facts = [datasets.fingerprint(source.data), *(getattr(source, name) for name in fields)]
+    facts += [source.low_percentile, source.high_percentile, _has_border(config)]
+    facts += [objective.w0, objective.sigma] if _has_border(config) else []
+    return hashlib.sha256(f"1 {facts}".encode()).hexdigest()
+
+
+def _has_border(config: TrainConfig) -> bool:
+    return config.objective.weight_map and config.objective.weights_follow
+
+
+def _records(config: TrainConfig) -> Iterator[Record]:
+    """The training images, then those that validate, each with what is measured on all of it."""
+    source = config.images
+    for split in ("train", "val"):
+        for one in _samples(source, split):
+            ready_HW = images.prepare(source, one.image_HW, in_training=split == "train")
+            yield measure(ready_HW, one.truth_HW, config, name=one.name, split=split)
+
+
+def measure(
+    ready_HW: np.ndarray, labels_HW: np.ndarray, config: TrainConfig, *, name: str, split: str
+) -> Record:
+    """An image that is ready to be scaled, its labels, and what is measured on all of both."""
+    objective, objects_N6 = config.objective, find_objects(labels_HW)
+    arrays: dict[str, Array] = {"pixels": ready_HW, "labels": labels_HW, "objects": objects_N6}
+    if _has_border(config):
+        arrays["border"] = weight_map(
+            labels_HW, objective.w0, objective.sigma, class_weights=(0, 0)
+        )
+    unit_HW = images.to_unit(ready_HW)
+    facts = {
+        "name": name,
+        "split": split,
+        "levels": images.levels(config.images, ready_HW),
+        "count": unit_HW.size,
+        "sum": float(unit_HW.sum(dtype=np.float64)),
+        "sum_of_squares": float(np.square(unit_HW, dtype=np.float64).sum()),
+        "most": int(labels_HW.max()),
+    }
+    return Record(arrays, facts)
 
 
 def _hold_out(places: list[Place], source: Images) -> tuple[list[Place], list[Place]]:
@@ -288,9 +353,10 @@ def _hold_out(places: list[Place], source: Images) -> tuple[list[Place], list[Pl
 
 def _cut_out(example: Example, place: Place, side: int) -> Example:
     assert place.start is not None  # patches are cut at fixed places
+    whole = example.take()
     norm_HW, labels_HW = (
         np.flip(patches.take(part, place.start, side), place.mirrored).copy()
-        for part in (example.norm_HW, example.labels_HW)
+        for part in (whole.norm_HW, whole.labels_HW)
     )
     mirrored = next(name for name, axes in patches.FLIPS.items() if axes == place.mirrored)
     at = f"{place.start[0]}, {place.start[1]}"
@@ -315,16 +381,13 @@ def _outputs(objective: Objective, about: datasets.DataSet) -> tuple[str, ...]:
 
 
 def _describe(
-    config: TrainConfig,
-    about: datasets.DataSet,
-    outputs: tuple[str, ...],
-    samples: list[datasets.Sample],
+    config: TrainConfig, about: datasets.DataSet, outputs: tuple[str, ...], train: list[Record]
 ) -> ModelConfig:
     """What the network must know of its training images: their brightness, their objects' size."""
     mean, std = config.images.given_mean, config.images.given_std
     if config.images.normalisation != "given":
-        mean, std = _mean_and_std([images.equalise(config.images, one.image_HW) for one in samples])
-    small, median, large = _diameters(samples) if about.labels == "instances" else (None,) * 3
+        mean, std = _mean_and_std(train)
+    small, median, large = _diameters(train) if about.labels == "instances" else (None,) * 3
     return ModelConfig(
         train=config,
         outputs=outputs,
@@ -337,6 +400,20 @@ def _describe(
     )
 
 
+def as_example(record: Record, model_config: ModelConfig) -> Example:
+    """A measured image, scaled as the network of a configuration wants it."""
+    arrays, facts = record.arrays, record.facts
+    scale = images.scaling(model_config, facts["levels"], in_training=facts["split"] == "train")
+    return Example(
+        facts["name"],
+        arrays["pixels"],
+        arrays["labels"],
+        scale,
+        arrays["objects"],
+        arrays.get("border"),
+    )
+
+
 def _samples(source: Images, split: str) -> Iterator[datasets.Sample]:
     names = datasets.sample_names(source.data, split, scheme=source.scheme)
     if split == "val":
@@ -346,43 +423,37 @@ def _samples(source: Images, split: str) -> Iterator[datasets.Sample]:
     for name in names:
         one = datasets.load(source.data, split, name)
         image_HW = images.fit(source, one.image_HW)
-        if one.labels_HW is None:
-            yield one
-            continue
-        labels_HW = images.fit_labels(one.labels_HW, image_HW.shape)
+        labels_HW = images.fit_labels(one.truth_HW, image_HW.shape)
         if source.mistake == "shifted-labels" and split == "train":
             labels_HW = np.roll(labels_HW, (SHIFTED_BY, SHIFTED_BY), (0, 1))
         yield replace(one, image_HW=image_HW, labels_HW=labels_HW)
 
 
-def _mean_and_std(pictures: list[np.ndarray]) -> tuple[float, float]:
+def _mean_and_std(train: list[Record]) -> tuple[float, float]:
     """Over all pixels of all images, in 0..1, as the tutorial normalises."""
-    units = [images.to_unit(one_HW) for one_HW in pictures]
-    count = sum(unit.size for unit in units)
-    mean = sum(float(unit.sum(dtype=np.float64)) for unit in units) / count
-    square = sum(float(np.square(unit, dtype=np.float64).sum()) for unit in units) / count
-    return mean, max(square - mean**2, 1e-12) ** 0.5
+    count, total, squares = (
+        sum(one.facts[name] for one in train) for name in ("count", "sum", "sum_of_squares")
+    )
+    mean = total / count
+    return mean, max(squares / count - mean**2, 1e-12) ** 0.5
 
 
-def _diameters(samples: list[datasets.Sample]) -> tuple[float | None, ...]:
+def _diameters(train: list[Record]) -> tuple[float | None, ...]:
     """5th, 50th and 95th percentile of the objects' equivalent diameter, in pixels."""
-    areas = [np.bincount(one.labels_HW.ravel())[1:] for one in samples if one.labels_HW is not None]
-    area = np.concatenate(areas)
-    area = area[area > 0]
+    area = np.concatenate([one.arrays["objects"][:, 5] for one in train])
     if not area.size:
         return (None,) * 3
     return tuple(float(one) for one in np.percentile(np.sqrt(4 * area / np.pi), [5, 50, 95]))
 
 
-def _class_shares(
-    objective: Objective, labels: list[np.ndarray], outputs: int
-) -> tuple[float, ...]:
+def _class_shares(objective: Objective, labels: list[Array], outputs: int) -> tuple[float, ...]:
     """The share of each class in all pixels; background and object where channels are no classes.
 
     Distances and boundaries as channels of their own have no classes: objects stand for them.
     """
     counts = np.zeros(outputs if targets.is_softmax(objective.target) else 2, np.int64)
-    for labels_HW in labels:
+    for one in labels:
+        labels_HW = one[...]
         classes_HW = labels_HW > 0
         if targets.is_softmax(objective.target):
             classes_HW = targets.encode(labels_HW, objective.target, objective.boundary)

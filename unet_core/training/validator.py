@@ -17,7 +17,7 @@ from unet_core.imaging import class_map, images, instances, matching, metrics, t
 from unet_core.imaging.class_map import ClassMap
 from unet_core.network.model import UNet, probabilities
 from unet_core.training.criterion import Criterion
-from unet_core.training.loader import Example, draw_start
+from unet_core.training.loader import Crop, Example, draw_start
 
 PREVIEWS = 4
 PREVIEW_SIDE = 256
@@ -127,45 +127,44 @@ class Validator:
         network.eval()
         found = Validation()
         for index, whole in enumerate(self.examples):
-            example = self._crop(whole, index, epoch) if self.source.val_crops else whole
-            logits = self._logits(network, example.norm_HW)
-            self._add(found, logits, example)
+            window = self._window(whole, index, epoch) if self.source.val_crops else ...
+            crop = whole.take(window)
+            logits = self._logits(network, crop.norm_HW)
+            self._add(found, logits, crop)
             if index in self._matched:
                 labels_HW = self._find_objects(logits)
-                found.aps.append(matching.match(example.labels_HW, labels_HW, AP_IOU).ap)
+                found.aps.append(matching.match(crop.labels_HW, labels_HW, AP_IOU).ap)
             if index in self._shown:
-                found.previews.append(self._preview(example, logits))
+                found.previews.append(self._preview(crop, logits))
             yield Checking(index + 1, len(self.examples))
         return found
 
-    def _crop(self, example: Example, index: int, epoch: int) -> Example:
+    def _window(self, example: Example, index: int, epoch: int) -> tuple[np.ndarray, ...]:
         """A random square of an image: another one every epoch, the same when it is resumed."""
-        side = self.source.crop_size
+        side, shape = self.source.crop_size, example.pixels.shape
         rng = np.random.default_rng([self.source.seed, 4, epoch, index])
-        starts = draw_start(example.labels_HW, side, "random", rng)
-        window = np.ix_(
+        return np.ix_(
             *(
                 images.mirror(start, start + side, length)
-                for start, length in zip(starts, example.labels_HW.shape, strict=True)
+                for start, length in zip(draw_start(shape, side, rng), shape, strict=True)
             )
         )
-        return Example(example.name, example.norm_HW[window], example.labels_HW[window])
 
-    def _add(self, found: Validation, logits: Tensor, example: Example) -> None:
+    def _add(self, found: Validation, logits: Tensor, crop: Crop) -> None:
         """Add one image, with the network's answer [1, C, H, W], to the sums."""
-        labels = torch.from_numpy(example.labels_HW)[None].to(self.device.name)
-        weights = self._weights.get(example.name)
+        labels = torch.from_numpy(crop.labels_HW)[None].to(self.device.name)
+        weights = self._weights.get(crop.name)
         if weights is None:
             weights = self.criterion.weights(labels)
             if not self.source.val_crops:
-                self._weights[example.name] = weights
+                self._weights[crop.name] = weights
         target = self.criterion.target(labels)
         found.losses.append(float(self.criterion.loss(logits, target, weights)))
         shared, size = self.criterion.overlap(logits, labels)
         found.shared += shared
         found.size += size
         prob_HW = self.criterion.foreground(logits)[0].cpu().numpy()
-        true_HW = example.labels_HW > 0
+        true_HW = crop.labels_HW > 0
         found.softs.append(metrics.soft_dice(prob_HW, true_HW))
         count, pred_HW = 2, prob_HW > 0.5
         if target.ndim < logits.ndim:  # exclusive classes
@@ -211,13 +210,13 @@ class Validator:
             logits = network(image_BCHW.contiguous(memory_format=torch.channels_last))
         return logits.to(dtype)[..., :height, :width]
 
-    def _preview(self, example: Example, logits: Tensor) -> Preview:
+    def _preview(self, crop: Crop, logits: Tensor) -> Preview:
         """The middle of an image, so that a page can show it at once."""
         rows, columns = (
             slice((side - min(side, PREVIEW_SIDE)) // 2, (side + min(side, PREVIEW_SIDE)) // 2)
-            for side in example.labels_HW.shape
+            for side in crop.labels_HW.shape
         )
-        labels_HW = example.labels_HW[rows, columns]
+        labels_HW = crop.labels_HW[rows, columns]
         if self.criterion.objective.target == "classes":
             prediction = class_map.paint(self._find_classes(logits[..., rows, columns]))
             truth = class_map.paint(ClassMap(labels_HW.astype(np.uint8), self.outputs))
@@ -225,5 +224,5 @@ class Validator:
             prob_HW = self.criterion.foreground(logits)[0, rows, columns].cpu().numpy()
             prediction = (255 * prob_HW).round().astype(np.uint8)
             truth = np.where(labels_HW > 0, 255, 0).astype(np.uint8)
-        image_HW = images.display(example.norm_HW[rows, columns])
-        return Preview(example.name, image_HW, prediction, truth)
+        image_HW = images.display(crop.norm_HW[rows, columns])
+        return Preview(crop.name, image_HW, prediction, truth)

@@ -11,6 +11,7 @@ from unet_core.base import device
 from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets, samples
+from unet_core.data.mapped import Mapped
 from unet_core.imaging import class_map, images, metrics
 from unet_core.network import checkpoint
 from unet_core.network.model import UNet
@@ -149,18 +150,53 @@ def test_the_last_epoch_is_kept_on_request_however_good_it_is() -> None:
     assert by_rule.trained().config.epoch == 8
 
 
+LABELLED = [
+    TINY,
+    TINY.replace(crops="on-objects", normalisation="dataset", weight_map=True, weights_follow=True),
+    TINY.replace(crops="centroids", normalisation="min-max", val_crops=True),
+    TINY.replace(
+        data="synthetic-shapes:train=6,test=1,rows=64,columns=64",
+        target="classes",
+        loss="cross-entropy",
+        equalise=True,
+        normalisation="given",
+        fit_width=48,
+        balance=True,
+    ),
+]
+
+
+@pytest.mark.parametrize("config", LABELLED)
+def test_images_that_are_mapped_from_a_file_give_the_numbers_of_those_in_memory(
+    config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = new(config)
+    expected = curve(run(held))
+    monkeypatch.setattr(loader, "IN_MEMORY", 10_000)
+    assert curve(run(new(config))) == expected
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(datasets, "load", refuse)  # the second run finds the file
+    mapped = new(config)
+    assert curve(run(mapped)) == expected
+    assert mapped.model_config == held.model_config
+    assert isinstance(mapped.data.train[0].pixels, Mapped)
+
+
 def test_given_numbers_normalise_training_images_and_the_network_remembers_them() -> None:
     given = new(TINY.replace(normalisation="given", given_mean=0.25, given_std=0.5))
     assert (given.model_config.mean, given.model_config.std) == (0.25, 0.5)
     sample = datasets.load(TINY.images.data, "train", given.data.train[0].name)
     expected = (images.to_unit(sample.image_HW) - 0.25) / 0.5
-    np.testing.assert_allclose(given.data.train[0].norm_HW, expected, atol=1e-6)
+    np.testing.assert_allclose(given.data.train[0].take().norm_HW, expected, atol=1e-6)
 
 
 def test_validation_on_crops_takes_others_each_epoch_and_the_same_when_repeated() -> None:
     checker = new(TINY.replace(val_crops=True)).validator
     first, again, later = (
-        [checker._crop(one, i, epoch).norm_HW for i, one in enumerate(checker.examples)]
+        [one.take(checker._window(one, i, epoch)).norm_HW for i, one in enumerate(checker.examples)]
         for epoch in (1, 1, 2)
     )
     assert {one.shape for one in first + later} == {(32, 32)}
@@ -198,10 +234,10 @@ def test_validation_counts_are_over_all_pixels_of_whole_images() -> None:
     shared = size = 0
     softs = []
     for example in again.data.val:
-        prob = torch.sigmoid(again.validator._logits(again.average.network, example.norm_HW))[
-            0, 0
-        ].numpy()
-        truth = example.labels_HW > 0
+        prob = torch.sigmoid(
+            again.validator._logits(again.average.network, example.take().norm_HW)
+        )[0, 0].numpy()
+        truth = example.labels > 0
         shared += 2 * ((prob > 0.5) & truth).sum()
         size += (prob > 0.5).sum() + truth.sum()
         softs.append(2 * (prob * truth).sum() / (prob.sum() + truth.sum()))
@@ -226,9 +262,9 @@ def test_classes_are_scored_and_shown_each_by_itself() -> None:
     row = run(training)[-1].row  # type: ignore[union-attr]
     table_CC = np.zeros((3, 3), int)
     for example in training.data.val:
-        logits = training.validator._logits(training.average.network, example.norm_HW)
+        logits = training.validator._logits(training.average.network, example.take().norm_HW)
         pred_HW = logits[0].argmax(0).numpy()
-        for true, pred in zip(example.labels_HW.ravel(), pred_HW.ravel(), strict=True):
+        for true, pred in zip(example.labels.ravel(), pred_HW.ravel(), strict=True):
             table_CC[true, pred] += 1
     hits = np.diag(table_CC)
     ious = hits / (table_CC.sum(0) + table_CC.sum(1) - hits)
@@ -467,7 +503,10 @@ def batch_of(data: loader.TrainingData, step: int) -> loader.Batch:
 
 def only(image: np.ndarray, labels: np.ndarray, config: TrainConfig) -> loader.TrainingData:
     """Training data of one image."""
-    example = loader.Example("a", image, labels)
+    measured = loader.measure(image, labels, config, name="a", split="train").arrays
+    example = loader.Example(
+        "a", image, labels, objects=measured["objects"], border=measured.get("border")
+    )
     model_config = ModelConfig(train=config, outputs=("foreground",))
     places = loader.find_places(config.images, [labels])
     return loader.TrainingData(config, model_config, [example], [], places, ())
@@ -575,7 +614,7 @@ def test_a_run_keeps_the_precision_that_it_began_with(monkeypatch: pytest.Monkey
 
 def test_balance_gives_every_class_the_same_weight_in_all() -> None:
     training = new(TINY.replace(balance=True))
-    labels = torch.cat([torch.from_numpy(one.labels_HW).ravel() for one in training.data.train])
+    labels = torch.cat([torch.from_numpy(one.labels).ravel() for one in training.data.train])
     weights = training.criterion.weights(labels[None, None])[0, 0]
     assert float(weights.mean()) == pytest.approx(1, rel=1e-3)
     objects, background = (float(weights[part].sum()) for part in (labels > 0, labels == 0))
@@ -717,13 +756,15 @@ def test_leaky_patches_validate_on_mirror_images_of_patches_that_are_trained_on(
     assert (len(data.places), len(data.val)) == (72, 8)  # 4 images x 5 patches x 4 mirrored
     trained = {
         data.train[place.example]
+        .take()
         .norm_HW[place.start[0] : place.start[0] + 32, place.start[1] : place.start[1] + 32]
         .tobytes()
         for place in data.places
         if place.start
     }
     for one in data.val:
-        copies = [one.norm_HW, one.norm_HW[::-1], one.norm_HW[:, ::-1], one.norm_HW[::-1, ::-1]]
+        norm_HW = one.take().norm_HW
+        copies = [norm_HW, norm_HW[::-1], norm_HW[:, ::-1], norm_HW[::-1, ::-1]]
         assert any(np.ascontiguousarray(copy).tobytes() in trained for copy in copies)
 
 
@@ -731,11 +772,14 @@ def test_images_are_resized_and_equalised_before_they_are_learned() -> None:
     plain, small = (
         loader.load(SHAPES.replace(fit_width=width, equalise=bool(width))) for width in (0, 48)
     )
-    assert plain.train[0].norm_HW.shape == (64, 64)
-    assert small.train[0].norm_HW.shape == small.train[0].labels_HW.shape == (48, 48)
-    assert set(np.unique(small.train[0].labels_HW)) <= {0, 1, 2}
+    assert plain.train[0].take().norm_HW.shape == (64, 64)
+    assert small.train[0].take().norm_HW.shape == small.train[0].take().labels_HW.shape == (48, 48)
+    assert set(np.unique(small.train[0].take().labels_HW)) <= {0, 1, 2}
     sorted_HW = np.sort(
-        loader.load(SHAPES.replace(equalise=True, normalisation="given")).train[0].norm_HW.ravel()
+        loader.load(SHAPES.replace(equalise=True, normalisation="given"))
+        .train[0]
+        .take()
+        .norm_HW.ravel()
     )
     even = np.linspace(0, 1, sorted_HW.size)
     assert np.abs(sorted_HW - even).max() < 0.1
@@ -747,10 +791,10 @@ def test_each_mistake_is_made_where_it_says_and_nowhere_else() -> None:
         for one in ("none", "shifted-labels", "test-in-training", "raw-prediction")
     )
     np.testing.assert_array_equal(
-        shifted.train[0].labels_HW[8:, 8:], right.train[0].labels_HW[:-8, :-8]
+        shifted.train[0].take().labels_HW[8:, 8:], right.train[0].take().labels_HW[:-8, :-8]
     )
-    np.testing.assert_array_equal(shifted.val[0].labels_HW, right.val[0].labels_HW)
+    np.testing.assert_array_equal(shifted.val[0].take().labels_HW, right.val[0].take().labels_HW)
     test = set(datasets.sample_names(TINY.images.data, "test"))
     assert {one.name for one in leaked.train} == {one.name for one in right.train} | test
-    np.testing.assert_array_equal(raw.train[0].norm_HW, right.train[0].norm_HW)
-    assert raw.val[0].norm_HW.max() > 50 > right.val[0].norm_HW.max()
+    np.testing.assert_array_equal(raw.train[0].take().norm_HW, right.train[0].take().norm_HW)
+    assert raw.val[0].take().norm_HW.max() > 50 > right.val[0].take().norm_HW.max()
