@@ -825,6 +825,8 @@ class ModelConfig(Settings):
     diameter: float | None = None  # median equivalent diameter of the training objects, in pixels
     small: float | None = None  # 5th and 95th percentile of it
     large: float | None = None
+    looks_low: tuple[float, ...] = ()  # 1st and 99th percentile over the training images of what
+    looks_high: tuple[float, ...] = ()  # they look like, see imaging/checkup.py; empty: not known
     pixel_size_um: float | None = None
     segmentation: Segmentation = Segmentation()
     started_from: str = ""  # the model whose weights were there first; empty: random ones
@@ -832,6 +834,11 @@ class ModelConfig(Settings):
     epoch: int = 0
 
     def check(self) -> None:
-        """Refuse a deviation that normalising would divide by."""
+        """Refuse a deviation that normalising would divide by, and a range without an end."""
         if not self.std > 0:
             raise ValueError(f"std must be positive, got {self.std!r}")
+        if len(self.looks_low) != len(self.looks_high):
+            raise ValueError(
+                "looks_low and looks_high must have as many numbers, "
+                f"got {len(self.looks_low)} and {len(self.looks_high)}"
+            )

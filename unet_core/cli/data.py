@@ -14,6 +14,8 @@ from unet_core.data import catalogue
 from unet_core.data.patches import Patches
 from unet_core.data.shapes import Shapes
 
+FEW = 6  # images that are named of each finding; --json has all
+
 
 def add_to(found: Any) -> None:
     """Add the command to the parsers that were found."""
@@ -24,7 +26,7 @@ def add_to(found: Any) -> None:
         "looked for in $UNET_DATA, then ./data.",
     )
     verbs = parser.add_subparsers(
-        metavar="list|fetch|stats|pack|add|describe|remove|restore", required=True
+        metavar="list|fetch|stats|check|pack|add|describe|remove|restore", required=True
     )
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
     one = add_command(verbs, "fetch", fetch, "download a data set; continues a broken one")
@@ -37,6 +39,9 @@ def add_to(found: Any) -> None:
     add_job(one)
     one.add_argument("name", metavar="NAME", help="the data set")
     one.add_argument("--scheme", help="how training images are divided (default: the set's own)")
+    one = add_command(verbs, "check", check, "say what is doubtful about the images of a set")
+    one.add_argument("name", metavar="NAME", help="the data set")
+    one.add_argument("--model", help="also whether this checkpoint or run knows such images")
     _add_pack(verbs)
     own.add_to(verbs)
 
@@ -150,6 +155,30 @@ def stats(arguments: argparse.Namespace) -> int:
         lines += [f"{split}: {facts.images} images, {facts.objects} objects"]
         lines += [f"  {text}" for text in splits[split]["meaning"].values()]
     show(arguments, {"name": arguments.name, "scheme": scheme, "splits": splits}, lines)
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """What is doubtful about a set's images and labels, and what to do about it."""
+    from unet_core.data import doctor
+    from unet_core.network import checkpoint
+
+    tell = progress(arguments)
+    config = checkpoint.read_config(arguments.model) if arguments.model else None
+    found = doctor.check(
+        arguments.name,
+        config,
+        on_progress=lambda done, total: tell(f"image {done} of {total}", done, total),
+    )
+    tell("")
+    lines = []
+    for one in found:
+        lines += [f"{one.severity}: {one.what}", f"  {one.advice}"]
+        if one.images:
+            more = ", …" if len(one.images) > FEW else ""
+            lines.append(f"  {', '.join(one.images[:FEW])}{more}")
+    document = {"name": arguments.name, "findings": [asdict(one) for one in found]}
+    show(arguments, document, lines or [f"{arguments.name}: nothing is doubtful"])
     return 0
 
 

@@ -111,9 +111,18 @@ def read_config(name: str | os.PathLike[str]) -> ModelConfig:
             raise ValueError(
                 f"target {config.train.objective.target} has other outputs: {config.outputs}"
             )
-        return config
+        return _with_looks(config, path)
     except ValueError as problem:
         raise ValueError(f"the configuration in {path.name} does not fit: {problem}") from None
+
+
+def _with_looks(config: ModelConfig, path: Path) -> ModelConfig:
+    """What the training images of a shipped checkpoint look like may stand in its card alone."""
+    if config.looks_low or path.parent != folders.SHIPPED:
+        return config
+    known = (card(path.stem) or {}).get("config", {})
+    given = {key: known[key] for key in ("looks_low", "looks_high") if key in known}
+    return config.replace(**{key: tuple(numbers) for key, numbers in given.items()})
 
 
 def _why_unreadable(path: Path, problem: Exception) -> str:

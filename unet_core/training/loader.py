@@ -17,11 +17,12 @@ from scipy import ndimage
 from unet_core.base.config import Images, ModelConfig, Objective, TrainConfig
 from unet_core.data import datasets, mapped, patches
 from unet_core.data.mapped import Array, Record
-from unet_core.imaging import images, targets
+from unet_core.imaging import checkup, images, targets
 from unet_core.imaging.weight_map import weight_map
 from unet_core.network import anatomy
 
 IN_MEMORY = 1_000_000_000  # bytes of images and labels, beyond which they are mapped from a file
+LOOKED_AT, LOOKED_SIDE = 500, 2048  # training images at most, and pixels of their middle
 SHIFTED_BY = 8  # pixels down and to the right, with the mistake "shifted-labels"
 
 
@@ -282,6 +283,10 @@ def load(config: TrainConfig) -> TrainingData:
         [as_example(one, model_config) for one in records if one.facts["split"] == split]
         for split in ("train", "val")
     )
+    looks_low, looks_high = checkup.usual(
+        np.stack([_looks(one) for one in datasets.pick_evenly(known, LOOKED_AT)])
+    )
+    model_config = model_config.replace(looks_low=looks_low, looks_high=looks_high)
     most = max(one.facts["most"] for one in records)
     if about.labels == "classes" and most >= len(outputs):
         raise ValueError(
@@ -398,6 +403,13 @@ def _describe(
         large=large,
         pixel_size_um=about.pixel_size_um,
     )
+
+
+def _looks(example: Example) -> np.ndarray:
+    """What the middle of an image looks like to the network [L]."""
+    starts = [max(0, side - LOOKED_SIDE) // 2 for side in example.pixels.shape[:2]]
+    window = tuple(slice(start, start + LOOKED_SIDE) for start in starts)
+    return checkup.looks(example.take(window).norm_HW)
 
 
 def as_example(record: Record, model_config: ModelConfig) -> Example:

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from unet_core.base import folders
 from unet_core.base.config import ModelConfig, Segmentation, TrainConfig
+from unet_core.imaging import checkup
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
 from unet_core.training.presets import preset
@@ -159,3 +160,9 @@ def test_a_checkpoint_from_before_a_choice_of_skips_is_the_network_that_it_was()
     assert not {"skip", "up", "up_relu"} & set(stored)
     network = checkpoint.load("nuclei", device="cpu").network
     assert (network.skip, network.up_kind, len(network.rectify)) == ("concat", "transposed", 0)
+
+
+def test_shipped_checkpoints_know_what_their_training_images_look_like() -> None:
+    for name in checkpoint.names():
+        config = checkpoint.read_config(name)
+        assert len(config.looks_low) == len(config.looks_high) == len(checkup.LOOKS)

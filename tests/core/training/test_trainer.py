@@ -12,7 +12,7 @@ from unet_core.base.config import ModelConfig, TrainConfig
 from unet_core.base.device import choose
 from unet_core.data import datasets, samples
 from unet_core.data.mapped import Mapped
-from unet_core.imaging import class_map, images, metrics
+from unet_core.imaging import checkup, class_map, images, metrics
 from unet_core.network import checkpoint
 from unet_core.network.model import UNet
 from unet_core.training import loader, trainer, validator
@@ -798,3 +798,10 @@ def test_each_mistake_is_made_where_it_says_and_nowhere_else() -> None:
     assert {one.name for one in leaked.train} == {one.name for one in right.train} | test
     np.testing.assert_array_equal(raw.train[0].take().norm_HW, right.train[0].take().norm_HW)
     assert raw.val[0].take().norm_HW.max() > 50 > right.val[0].take().norm_HW.max()
+
+
+def test_a_trained_network_remembers_what_its_training_images_look_like() -> None:
+    config = new().model_config
+    unseen = datasets.load("synthetic-nuclei", "test", "nuclei-test-000").image_HW
+    assert checkup.check_for(config, unseen) == []
+    assert checkup.check_for(config, images.invert(unseen))
