@@ -14,6 +14,7 @@ from ui.shared.models import Model
 from ui.shared.uploads import Chosen
 from ui.shared.words import plain
 from unet_core.imaging import label_files
+from unet_core.imaging.checkup import Finding
 from unet_core.predict import export
 from unet_core.predict.recipe import Recipe, where_tuned
 
@@ -151,6 +152,20 @@ def show_formats(found: result.Result, stem: str) -> None:
             )
 
 
+def show_warning(warning: Finding, number: int) -> None:
+    """What to know, and a button where the page can do what helps."""
+    st.warning(plain(f"{warning.what} {warning.advice}".strip()), icon=":material/info:")
+    if warning.action and st.button(
+        "Invert the image"
+        if warning.action == "invert"
+        else f"Resize the image {warning.scale:.2f} times",
+        key=f"follow-{number}",
+        on_click=input.follow,
+        args=(warning,),
+    ):
+        st.rerun()  # what it changes stands outside of this fragment
+
+
 @st.fragment
 def show_workbench(
     chosen: Chosen | None,
@@ -171,8 +186,8 @@ def show_workbench(
     with right, page.guard():
         with st.spinner("Making objects …") if chosen.pixels_HW.size > LARGE else nullcontext():
             found = result.find(chosen, model, prediction, options, iou)
-        for sentence in result.warnings(found, treatment.scale):
-            st.warning(plain(sentence), icon=":material/info:")
+        for number, warning in enumerate(result.warnings(found, treatment)):
+            show_warning(warning, number)
         with st.container(gap=None):
             result.show_numbers(found)
         panels.show(found, base, revision=chosen.pixels_sha256)

@@ -17,6 +17,7 @@ from ui.shared.models import Model
 from ui.shared.uploads import Chosen, choose_upload
 from unet_core.data import datasets
 from unet_core.imaging import images, instances
+from unet_core.imaging.checkup import Finding
 from unet_core.imaging.class_map import ClassMap
 from unet_core.predict.recipe import MOST_ROTATIONS, Recipe
 from unet_core.runs.batches import Batch
@@ -191,6 +192,16 @@ def _choose_treatment(model: Model | None) -> Treatment:
     if window != choice.NO_WINDOW:
         return Treatment(invert, scale, flips, window=int(window))
     return Treatment(invert, scale, flips, rotations)
+
+
+def follow(advice: Finding) -> None:
+    """Set the treatment as a warning advises; for a button's click."""
+    state = st.session_state
+    if advice.action == "invert":
+        state["invert"] = not state.get("invert", False)
+    else:
+        state["size"] = SIZES[2]
+        state["factor"] = min(max(round(advice.scale, 2), SCALES[0]), SCALES[1])
 
 
 def _choose_scale(model: Model | None, help: str) -> float:

@@ -8,13 +8,15 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from ui.shared import charts, glossary, pictures
+from ui.shared import cache, charts, glossary, pictures
+from ui.shared.cache import Treatment
 from ui.shared.models import Model
 from ui.shared.uploads import Chosen
 from ui.shared.words import many, number, set_title
 from unet_core.base.config import ModelConfig, Segmentation
 from unet_core.data import datasets
-from unet_core.imaging import matching
+from unet_core.imaging import checkup, matching
+from unet_core.imaging.checkup import Finding
 from unet_core.predict import export
 from unet_core.predict.recipe import is_marked
 
@@ -124,15 +126,18 @@ def show_curve(result: Result) -> None:
     st.plotly_chart(go.Figure(lines, layout), key="curve", config={"displaylogo": False})
 
 
-def warnings(result: Result, scale: float) -> list[str]:
-    """What a person should know before believing the result."""
-    found = []
+def warnings(result: Result, treatment: Treatment) -> list[Finding]:
+    """What a person should know before believing the result, also of the image itself."""
+    config, sentences = result.model.config, []
     if result.counts:
-        found.append(use_warning(result.chosen, result.model.config))
-        found.append(test_warning(result.model.config, result.options))
-    found += result.segmented.notes
-    found.append(size_warning(result.objects.diameter_N, result.model.config, scale))
-    return [sentence for sentence in found if sentence]
+        sentences.append(use_warning(result.chosen, config))
+        sentences.append(test_warning(config, result.options))
+    sentences += result.segmented.notes
+    found = [Finding(severity="doubt", what=sentence) for sentence in sentences if sentence]
+    found += cache.check_up(
+        result.chosen.pixels_HW, result.chosen.pixels_sha256, result.model.name, treatment
+    )
+    return found + size_warning(result.objects.diameter_N, config, treatment.scale)
 
 
 def use_warning(chosen: Chosen, config: ModelConfig) -> str:
@@ -165,16 +170,24 @@ def test_warning(config: ModelConfig, options: Segmentation) -> str:
     return f"These settings were chosen on {config.tuned_on}: scores on them are too good."
 
 
-def size_warning(diameter_N: np.ndarray, config: ModelConfig, scale: float) -> str:
-    """Whether the objects found are of another size than those of the training; else empty."""
-    if config.small is None or config.large is None or not len(diameter_N):
-        return ""
+def size_warning(diameter_N: np.ndarray, config: ModelConfig, scale: float) -> list[Finding]:
+    """Whether the objects found are of another size than those of the training; else nothing."""
+    wanted = checkup.rescaling(config, diameter_N * scale)
+    if wanted == 1:
+        return []
     median = float(np.median(diameter_N))
-    if config.small <= median * scale <= config.large:
-        return ""
     seen = "" if scale == 1 else f" ({median * scale:.0f} px after resizing)"
-    return (
+    what = (
         f"The objects found are typically {median:.0f} px wide{seen}, outside the "
-        f"{config.small:.0f} to {config.large:.0f} px that this model learnt from. If they look "
-        "wrong, give their true diameter under “Adjust”."
+        f"{config.small:.0f} to {config.large:.0f} px that this model learnt from."
     )
+    return [
+        Finding(
+            severity="doubt",
+            what=what,
+            advice="If they look wrong, let the image be resized, or give their true diameter "
+            "under “Adjust”.",
+            action="rescale",
+            scale=wanted * scale,
+        )
+    ]

@@ -22,7 +22,7 @@ import streamlit as st
 from ui.shared import pictures
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
-from unet_core.imaging import images
+from unet_core.imaging import checkup, images
 from unet_core.network import checkpoint
 from unet_core.predict import export
 
@@ -137,6 +137,7 @@ def shelf(kind: str) -> Shelf:
         "weights": 200,
         "features": 300,
         "stretched": 60,
+        "checkups": 1,
     }
     return Shelf(megabytes.get(kind, 10) * MEGABYTE)
 
@@ -265,6 +266,28 @@ def stretched(pixels_HW: np.ndarray, pixels_sha256: str, model: str) -> "Answers
             return stretch_demo.compare(_trained(model, sha256), pixels_HW)
 
     return shelf("stretched").get((pixels_sha256, sha256), run)
+
+
+def check_up(
+    pixels_HW: np.ndarray, pixels_sha256: str, model: str, treatment: Treatment
+) -> list[checkup.Finding]:
+    """What is doubtful about an image as a model gets to see it.
+
+    Nothing of an empty one: that the network finds nothing there is said by its answer.
+    """
+    config = model_config(model)
+
+    def run() -> list[checkup.Finding]:
+        if checkup.is_constant(pixels_HW):
+            return []
+        seen_HW = images.invert(pixels_HW) if treatment.invert else pixels_HW
+        if treatment.scale != 1:
+            height, width = (max(1, round(side * treatment.scale)) for side in pixels_HW.shape)
+            seen_HW = images.resize(images.to_unit(seen_HW), (height, width))
+        return checkup.check_pixels(pixels_HW) + checkup.check_for(config, seen_HW)
+
+    key = (pixels_sha256, model_sha256(model), treatment.invert, treatment.scale)
+    return shelf("checkups").get(key, run)
 
 
 def is_predicted(pixels_sha256: str, model_sha256: str, treatment: Treatment) -> bool:

@@ -157,7 +157,8 @@ def _about_pixels(table: cache.Arrays) -> Iterator[Finding]:
             advice="Leave them out, or look whether another channel was meant.",
             images=empty,
         )
-    if bright := _listed(table, table["saturation"] >= checkup.SATURATED):
+    few_N = (table["there"] > 0) & (table["greys"] < checkup.FEW_GREYS) & ~table["constant"]
+    if bright := _listed(table, (table["saturation"] >= checkup.SATURATED) & ~few_N):
         yield Finding(
             severity="doubt",
             what=f"{_many(len(bright))} where at least {100 * checkup.SATURATED:.0f} % of the "
@@ -166,7 +167,6 @@ def _about_pixels(table: cache.Arrays) -> Iterator[Finding]:
             "for a shorter time.",
             images=bright,
         )
-    few_N = (table["there"] > 0) & (table["greys"] < checkup.FEW_GREYS) & ~table["constant"]
     if few := _listed(table, few_N):
         yield Finding(
             severity="doubt",

@@ -148,22 +148,16 @@ def check_pixels(pixels: np.ndarray) -> list[Finding]:
     if is_constant(pixels):
         what = "Every pixel has the same value: the image is empty."
         return [Finding(severity="problem", what=what, advice="Choose another image or channel.")]
-    found = []
-    if (share := saturation(pixels)) >= SATURATED:
-        what = f"{100 * share:.0f} % of the pixels have the largest value: the image is saturated."
-        found.append(
-            Finding(
-                severity="doubt",
-                what=what,
-                advice="What is brighter cannot be told apart there: expose for a shorter time.",
-            )
-        )
     used, there = bits(pixels)
     if there and (few := greys(pixels)) < FEW_GREYS:
         what = f"The image has only {few} grey values, {used} of {there} bits."
         advice = "Take the original file if there is one: something has made this one coarser."
-        found.append(Finding(severity="doubt", what=what, advice=advice))
-    return found
+        return [Finding(severity="doubt", what=what, advice=advice)]
+    if (share := saturation(pixels)) >= SATURATED:
+        what = f"{100 * share:.0f} % of the pixels have the largest value: the image is saturated."
+        advice = "What is brighter cannot be told apart there: next time expose for a shorter time."
+        return [Finding(severity="doubt", what=what, advice=advice)]
+    return []
 
 
 def greys(pixels: np.ndarray) -> int:

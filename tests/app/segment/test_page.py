@@ -451,14 +451,44 @@ def test_objects_of_another_size_are_noticed_and_the_diameter_mends_it(
     save_cutter(diameter=40.0, small=35.0, large=45.0)
     app = open_page(input="Upload")
     upload(app, png(squares()[0]))  # squares of 12 x 12, as large as a circle of 13.5 px
-    [warning] = app.warning
+    coarse, warning = app.warning
+    assert "only 2 grey values" in coarse.value
     assert "typically 14 px wide" in warning.value
     assert "35 to 45 px" in warning.value
     app.selectbox(key="size").set_value("by object diameter").run()
     app.number_input(key="diameter").set_value(13.5).run()
-    assert not app.warning
+    assert len(app.warning) == 1
     assert numbers(app)["Objects found"] == "4"
     assert "--scale 2.96" in app.code[0].value
+
+
+def test_a_button_resizes_the_image_as_the_warning_advises(
+    save_cutter: Callable[..., str],
+) -> None:
+    save_cutter(diameter=40.0, small=35.0, large=45.0)
+    app = open_page(input="Upload")
+    upload(app, png(squares()[0]))
+    app.button(key="follow-1").click().run()
+    assert app.selectbox(key="size").value == "by factor"
+    assert app.number_input(key="factor").value == 2.95
+    assert not any("px wide" in one.value for one in app.warning)
+    assert "--scale 2.95" in app.code[0].value
+
+
+def test_an_image_unlike_the_training_images_is_noticed_and_a_button_inverts_it(
+    save_cutter: Callable[..., str],
+) -> None:
+    image_HW = datasets.load("synthetic-nuclei", "test", "nuclei-test-000").image_HW
+    dark = ((0.0, 0.0, 0.0, -8.0, 1.0), (0.2, 0.2, 0.5, 0.0, 6.0))
+    save_cutter(looks_low=dark[0], looks_high=dark[1])
+    app = open_page(input="Upload")
+    upload(app, tiff(image_HW))
+    assert not app.warning
+    upload(app, tiff(255 - image_HW), "inverted.tif")
+    assert any("unlike those that the model was trained on" in one.value for one in app.warning)
+    app.button(key="follow-0").click().run()
+    assert app.toggle(key="invert").value is True
+    assert not app.warning
 
 
 def test_a_set_of_classes_is_scored_by_connected_parts(model: str) -> None:
