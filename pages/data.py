@@ -2,7 +2,17 @@
 
 import streamlit as st
 
-from ui.data import adding, augmentation, download, generator, own_set, sample, statistics, weights
+from ui.data import (
+    adding,
+    augmentation,
+    checkup,
+    download,
+    generator,
+    own_set,
+    sample,
+    statistics,
+    weights,
+)
 from ui.shared import cache, glossary, page
 from ui.shared.choice import choose, choose_set, set_names, tell_empty
 from ui.shared.words import plain, sample_title
@@ -22,6 +32,8 @@ each image where the objects are: these **labels** give every object its own num
 - **Augmentation** changes one image at random, as training does with each of them: turned, bent,
   brighter, noisier. A network that has seen such changes is not surprised by a new image.
 - **Weight map** shows how much each pixel counts in the loss when narrow gaps are to be learned.
+- **Check-up**, of sets of your own, names what is doubtful: empty and saturated images, merged
+  objects, copies between splits, images unlike those that a model knows.
 - **Add a data set** brings images of your own, with their labels where there are any.
 - **Generator**, for the synthetic lines and ellipses, draws a set of your own and cuts patches.
 
@@ -35,6 +47,7 @@ PER_PAGE = 24
 SIDE, CARD = 160, 132  # pixels of a small picture, and the narrowest place for it
 TABS = ("Overview", "Sample", "Statistics", "Augmentation", "Weight map")
 GENERATOR = "Generator"  # only where there is something to generate
+CHECKUP = "Check-up"  # only of own sets
 
 SPLIT_HELP = (
     "train: the network learns from these. val: they choose the best epoch and the thresholds. "
@@ -126,8 +139,10 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     is_new = "tab" not in st.session_state and "tab" not in st.query_params
     if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
         st.session_state["tab"] = "Sample"
-    has_generator = about.name.partition(":")[0] == shapes.SET
-    tabs = st.tabs([*TABS, GENERATOR] if has_generator else TABS, key="tab", bind="query-params")
+    more_tabs = [GENERATOR] if about.name.partition(":")[0] == shapes.SET else []
+    if about.name not in datasets.SETS:
+        more_tabs = [CHECKUP]
+    tabs = st.tabs([*TABS, *more_tabs], key="tab", bind="query-params")
     overview_tab, sample_tab, statistics_tab, augmentation_tab, weights_tab, *more = tabs
     for tab, show in (
         (overview_tab, show_overview),
@@ -147,7 +162,10 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     for tab in more:
         if tab.open:
             with tab, page.guard():
-                generator.show(about, split, scheme)
+                if more_tabs == [CHECKUP]:
+                    checkup.show(about)
+                else:
+                    generator.show(about, split, scheme)
 
 
 def show_sets() -> None:

@@ -312,3 +312,38 @@ def test_a_title_can_be_changed_and_the_name_stays() -> None:
     assert app.selectbox(key="set").value == "mine"
     assert "Liver *day* 3" in app.selectbox(key="set").options
     assert r"**Liver \*day\* 3.**" in words(app)
+
+
+def test_the_check_up_names_a_copy_and_leads_to_its_image() -> None:
+    files = pairs()
+    files["images/m2_5.tif"] = files["images/m0_0.tif"]
+    add("Mine", files)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({"set": "Mine", "tab": "Check-up"})
+    app.switch_page("pages/data.py").run()
+    assert not app.exception
+    assert any("with the same pixels" in one.value for one in app.markdown)
+    copies = [one for one in app.button if one.key and one.key.startswith("checkup-0-")]
+    assert {one.label for one in copies} == {"m0_0", "m2_5"}
+    chosen = copies[1].label
+    copies[1].click().run()
+    assert not app.exception
+    assert app.session_state["sample"] == chosen
+    assert app.session_state["tab"] == "Sample"
+
+
+def test_the_check_up_says_when_nothing_is_doubtful_and_asks_a_model_on_request() -> None:
+    files = pairs()
+    for name in [one for one in files if one.startswith("images")]:
+        files[name] = tif(255 - tifffile.imread(io.BytesIO(files[name])))
+    add("Mine", files)
+    app = AppTest.from_file(APP, default_timeout=60)
+    app.query_params.update({"set": "Mine", "tab": "Check-up"})
+    app.switch_page("pages/data.py").run()
+    assert [one.value for one in app.success] == [
+        "Nothing is doubtful about these images and labels."
+    ]
+    app.selectbox(key="checkup_model").set_value("nuclei").run()
+    assert not app.exception
+    assert not app.success
+    assert any("6 images of 6 unlike" in one.value for one in app.markdown)
