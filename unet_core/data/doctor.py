@@ -354,7 +354,7 @@ def _about_copies(table: cache.Arrays) -> Iterator[Finding]:
         pairs["equal" if is_equal else "alike"].add(str(place_N[first]), str(place_N[second]))
     words = {
         "equal": "the same pixels",
-        "alike": "nearly the same picture, also turned or mirrored",
+        "alike": "nearly the same picture (perhaps turned or mirrored)",
     }
     for kind, found in pairs.items():
         if found.across:
