@@ -27,6 +27,9 @@ Labels belong to an image when they have
 - the same name in a folder `masks` or `labels` beside a folder `images`;
 - a folder for each image with `images` and `masks` in it, a mask for each object (Kaggle's layout).
 
+Outlines are labels, too: a zip of ImageJ's ROIs or a GeoJSON of QuPath named as its image, or one
+COCO file for all images.
+
 Folders called `train`, `val` and `test` are taken for splits. A label image gives every object
 its own number; a mask of two values, or colours that mean classes, are recognised, too.
 """

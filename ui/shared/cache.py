@@ -22,7 +22,7 @@ import streamlit as st
 from ui.shared import pictures
 from unet_core.base.config import ModelConfig
 from unet_core.data import datasets
-from unet_core.imaging import checkup, images
+from unet_core.imaging import checkup, images, outlines
 from unet_core.network import checkpoint
 from unet_core.predict import export
 
@@ -182,6 +182,12 @@ def uploaded_truth(data: bytes, sha256: str, plane: int | None) -> images.Truth:
     plane = plane if is_stack else None
     key = ("truth", sha256, plane)
     return shelf("uploads").get(key, lambda: images.read_truth(data, plane=plane))
+
+
+def uploaded_outlines(name: str, data: bytes, sha256: str, shape: tuple[int, int]) -> images.Truth:
+    """An uploaded truth of outlines, drawn once for a shape. Raises ValueError."""
+    key = ("outlines", outlines.ending(name).lower(), sha256, shape)
+    return shelf("uploads").get(key, lambda: outlines.read(name, data, shape))
 
 
 def model_sha256(name: str) -> str:

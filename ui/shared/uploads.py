@@ -8,12 +8,13 @@ import streamlit as st
 
 from ui.shared import cache, page
 from unet_core.data import datasets
-from unet_core.imaging import images
+from unet_core.imaging import images, outlines
 from unet_core.imaging.class_map import ClassMap
 from unet_core.imaging.stacks import Channel
 
 IMAGE_TYPES = ["png", "jpg", "jpeg", "tif", "tiff"]
 TRUTH_TYPES = ["png", "tif", "tiff"]
+OUTLINE_TYPES = ["zip", "roi", "geojson", "json"]
 IMAGE_HELP = (
     "Grey or colour, 8, 16 or 32 bit, also float; stacks of ImageJ and OME. Up to 100 megapixels. "
     "The file goes to the computer that this app runs on, and nowhere else."
@@ -22,6 +23,9 @@ STAYS = "A file stays until this page is reloaded or closed: no address can hold
 TRUTH_HELP = (
     "A label image (0 is background, each object has its number), a mask of two values, or a "
     "picture in which every object has its colour. PNG or TIFF, as large as the image."
+)
+OUTLINE_HELP = (
+    " Or outlines: a zip of ImageJ's ROIs, QuPath's GeoJSON, or COCO's JSON of this one image."
 )
 
 
@@ -54,7 +58,10 @@ def choose_upload() -> Chosen | None:
         )
     with right:
         truth_file = st.file_uploader(
-            "Its true objects, if you have them", TRUTH_TYPES, key="truth_file", help=TRUTH_HELP
+            "Its true objects, if you have them",
+            [*TRUTH_TYPES, *OUTLINE_TYPES],
+            key="truth_file",
+            help=TRUTH_HELP + OUTLINE_HELP,
         )
     st.caption(STAYS)
     if file is None:
@@ -68,7 +75,9 @@ def choose_upload() -> Chosen | None:
     truth_HW, notes = None, (*_describe_choice(image, plane, channel), *taken.notes)
     if truth_file is not None:
         with page.guard():
-            truth_HW, truth_notes = read_truth(truth_file.getvalue(), plane, taken.pixels.shape)
+            truth_HW, truth_notes = read_truth(
+                truth_file.name, truth_file.getvalue(), plane, taken.pixels.shape
+            )
             notes += truth_notes
     name = file_name(file.name)
     return Chosen(
@@ -147,11 +156,14 @@ def _describe_choice(image: images.Image, plane: int | None, channel: Channel | 
 
 
 def read_truth(
-    data: bytes, plane: int | None, shape: tuple[int, ...]
+    name: str, data: bytes, plane: int | None, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """True labels from an upload, and notes. Raises ValueError where they do not fit the image."""
     sha256 = images.sha256(data)
-    truth = cache.uploaded_truth(data, sha256, plane)
+    if outlines.ending(name):
+        truth = cache.uploaded_outlines(name, data, sha256, (shape[0], shape[1]))
+    else:
+        truth = cache.uploaded_truth(data, sha256, plane)
     if truth.labels_HW.shape != shape:
         raise ValueError(
             "The truth must have the image's size: "

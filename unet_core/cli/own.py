@@ -24,8 +24,9 @@ def add_to(verbs: Any) -> None:
         "add images of your own, with their labels, as a data set",
         "Images and labels belong together by equal names; by the ends _mask, _masks, _label, "
         "_labels, -labels or _gt;\nby folders (images/ and masks/, train/, val/ and test/); or as "
-        "in Kaggle's layout, a folder for each image\nand in it a mask for each object. Look at "
-        "the pairs with --check before anything is copied.",
+        "in Kaggle's layout, a folder for each image\nand in it a mask for each object. "
+        "Labels may be outlines: a zip of ImageJ's ROIs or a GeoJSON\nnamed as its image, or one "
+        "COCO file for all. Look at the pairs with --check before anything is copied.",
     )
     parser.add_argument("name", metavar="NAME", help="what it shall be called")
     parser.add_argument("--images", metavar="PATH", required=True, help="a folder, or a zip")

@@ -20,10 +20,11 @@ from unet_core.data import division, own, pairing, sources
 from unet_core.data.division import Division
 from unet_core.data.pairing import Pair
 from unet_core.data.sources import Files
-from unet_core.imaging import coding, images, truth
+from unet_core.imaging import coding, images, outlines, truth
 from unet_core.imaging.coding import ClassCode, Coding
 
 OnProgress = Callable[[int, int], None]
+OUTLINES = "Outlines of ImageJ, QuPath or COCO: each is an object, whatever its class."
 KAGGLE = "One mask file for each object, as in Kaggle's layout."
 
 
@@ -139,6 +140,7 @@ def look(
     `labels` are files of their own; None where they lie among the images. Raises ValueError where
     there is no image at all.
     """
+    files, labels = sources.split_coco(files), sources.split_coco(labels) if labels else None
     pairs = pairing.pair(files.names, labels.names if labels else None)
     marks = labels or files
     rows, glances, is_kaggle = [], [], False
@@ -152,6 +154,8 @@ def look(
     meant = coding.recognise(glances) if glances else None
     if is_kaggle:
         meant = Coding("objects", KAGGLE)
+    elif any(outlines.ending(name) for one in pairs if one.image for name in one.labels):
+        meant = Coding("objects", OUTLINES)
     if meant is not None and meant.kind == "objects":
         rows = [_count(row, marks) for row in rows]
     return Plan(images=files, labels=marks, rows=tuple(rows), coding=meant)
@@ -173,6 +177,8 @@ def _check(pair: Pair, files: Files, marks: Files) -> tuple[Row, coding.Glance |
     )
     if not pair.labels:
         return row, None
+    if outlines.ending(pair.labels[0]):
+        return row, None  # drawn once, when they are counted
     try:
         if len(pair.labels) == 1:
             glance = coding.glance(marks.read(pair.labels[0]))
@@ -194,20 +200,25 @@ def _count(row: Row, marks: Files) -> Row:
     if not row.pair.labels or row.pair.state == "unusable":
         return row
     try:
-        found = _read_objects(row.pair, marks)
+        found = _read_objects(row.pair, marks, row.shape)
     except ValueError as error:
         return replace(row, pair=_unusable(row.pair, f"{_place(row.pair)}: {error}"))
     # What the notes on a single file say, the coding of all files says already.
-    notes = found.notes if len(row.pair.labels) > 1 else ()
+    is_plain = len(row.pair.labels) == 1 and not outlines.ending(row.pair.labels[0])
+    notes = () if is_plain else found.notes
     objects = len(np.unique(found.labels_HW[found.labels_HW > 0]))
     return replace(
         row, pair=replace(row.pair, why="; ".join([row.pair.why, *notes])), objects=objects
     )
 
 
-def _read_objects(pair: Pair, marks: Files) -> images.Truth:
+def _read_objects(pair: Pair, marks: Files, shape: tuple[int, ...] | None) -> images.Truth:
+    """The objects of an image of this shape, which outlines do not know."""
     if len(pair.labels) > 1:
         return coding.merge_masks(map(marks.read, pair.labels))
+    if outlines.ending(pair.labels[0]) and shape:
+        data = marks.read(pair.labels[0])
+        return outlines.read(pair.labels[0], data, (shape[0], shape[1]))
     return truth.read_truth(marks.read(pair.labels[0]))
 
 
@@ -244,7 +255,7 @@ def read(plan: Plan, row: Row) -> tuple[np.ndarray, np.ndarray | None]:
     if plan.coding is None or not row.pair.labels or row.pair.state == "unusable":
         return image.pixels, None
     codes = [one.code for one in coding.class_codes(plan.coding)] if plan.kind == "classes" else []
-    return image.pixels, _read_labels(row.pair, plan, codes)
+    return image.pixels, _read_labels(row.pair, plan, codes, image.pixels.shape)
 
 
 def add(
@@ -348,15 +359,18 @@ def _store(pair: Pair, plan: Plan, draft: Path, codes: list[str], *, has_labels:
     _write(draft / "images" / f"{pair.name}.tif", _narrow(image.pixels), image.pixel_size_um)
     if has_labels:
         path = draft / "labels" / f"{pair.name}.tif"
-        images.write_labels(path, _read_labels(pair, plan, codes), image.pixel_size_um)
+        labels_HW = _read_labels(pair, plan, codes, image.pixels.shape)
+        images.write_labels(path, labels_HW, image.pixel_size_um)
 
 
-def _read_labels(pair: Pair, plan: Plan, codes: Sequence[str]) -> np.ndarray:
+def _read_labels(
+    pair: Pair, plan: Plan, codes: Sequence[str], shape: tuple[int, ...]
+) -> np.ndarray:
     """The labels of a pair: classes where there are codes, else objects."""
     try:
         if codes:
             return coding.read_classes(plan.labels.read(pair.labels[0]), codes)
-        return _read_objects(pair, plan.labels).labels_HW
+        return _read_objects(pair, plan.labels, shape).labels_HW
     except ValueError as error:
         raise ValueError(f"{_place(pair)}: {error}") from None
 

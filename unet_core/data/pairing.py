@@ -1,8 +1,8 @@
 """Which label file belongs to which image, told from names alone, and why.
 
-A label file is known by its folder (`masks/`), by the end of its name (`_mask`), or because it was
-given as one. `train/`, `val/` and `test/` are splits. In Kaggle's layout each image has a folder
-with `images/` and `masks/`, where each object has a file.
+A label file is known by its folder (`masks/`), by the end of its name (`_mask`, `.geojson`), or
+because it was given as one. `train/`, `val/` and `test/` are splits. In Kaggle's layout each image
+has a folder with `images/` and `masks/`, where each object has a file.
 """
 
 import unicodedata
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from unet_core.data import own
+from unet_core.imaging import outlines
 
 SUFFIXES = tuple(
     sign + word for sign in "_-" for word in ("masks", "mask", "labels", "label", "gt")
@@ -76,7 +77,8 @@ def pair(images: Sequence[str], labels: Sequence[str] | None = None) -> list[Pai
         found, rest = _take_kaggle(files)
         pictures, marks = _tell_apart(rest)
     else:
-        pictures, marks = files, [_parse(path) for path in labels]
+        pictures = [one for one in files if not outlines.ending(one.path)]
+        marks = [_parse(path) for path in labels]
     if not pictures and not found:
         where = "only label files" if marks else "no PNG, JPEG or TIFF file"
         raise ValueError(f"there are no images: {where} was found")
@@ -97,13 +99,15 @@ def pair(images: Sequence[str], labels: Sequence[str] | None = None) -> list[Pai
 def _parse(path: str) -> _File:
     *folders, file = unicodedata.normalize("NFC", path).split("/")
     roles = [_role(one) for one in folders]
-    stem = file.rpartition(".")[0]
+    outlined = outlines.ending(file)
+    stem = file.removesuffix(outlined) if outlined else file.rpartition(".")[0]
     lower = stem.lower()
     suffix = next((stem[-len(one) :] for one in SUFFIXES if lower.endswith(one)), "")
     if suffix == stem:
         suffix = ""
     kept = tuple(one for one, role in zip(folders, roles, strict=True) if not role)
-    return _File(path, kept, next((one for one in reversed(roles) if one), ""), stem, suffix)
+    role = "label" if outlined else next((one for one in reversed(roles) if one), "")
+    return _File(path, kept, role, stem, suffix)
 
 
 def _role(folder: str) -> str:

@@ -5,16 +5,19 @@ Nothing is copied or unpacked.
 """
 
 import io
+import json
 import os
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from unet_core.data import archive
+from unet_core.imaging import coco, outlines
 from unet_core.imaging.formats import read_bytes
+from unet_core.imaging.other_json import parse
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 MOST_FILES = 200_000  # Kaggle's layout has one for each object
@@ -23,7 +26,7 @@ _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True)
 class Files:
-    """The pictures of a source in order, how to read one, and how many files are none.
+    """The pictures and outlines of a source in order, how to read one, and how many are neither.
 
     `read` raises ValueError for a file that cannot be read.
     """
@@ -102,7 +105,7 @@ def of_uploads(contents: Mapping[str, bytes]) -> Files:
         path = name.replace("\\", "/").lstrip("/")
         if ".." in path.split("/"):
             raise ValueError(f"the file name {name!r} leads out of its folder: rename it")
-        if path.lower().endswith(".zip"):
+        if path.lower().endswith(".zip") and not outlines.is_rois(content):
             packed = of_zip(path, content)
             readers |= dict.fromkeys(packed.names, packed.read)
             n_others += packed.n_others
@@ -119,6 +122,67 @@ def _sorted(names: list[str], read: Callable[[str], bytes]) -> Files:
         for name in names
         if not any(part.startswith(".") or part in _IGNORED for part in name.split("/"))
     ]
-    pictures = [name for name in seen if name.lower().endswith(PICTURES)]
+    pictures = [name for name in seen if _is_wanted(name, read)]
     pictures.sort(key=lambda name: unicodedata.normalize("NFC", name))
     return Files(tuple(pictures), read, len(seen) - len(pictures))
+
+
+def _is_wanted(name: str, read: Callable[[str], bytes]) -> bool:
+    """Whether a file is a picture or may hold outlines; of zips, those with ROIs do."""
+    if name.lower().endswith(PICTURES):
+        return True
+    if not name.lower().endswith(".zip"):
+        return bool(outlines.ending(name))
+    try:
+        return outlines.is_rois(read(name))
+    except ValueError:
+        return False
+
+
+def split_coco(files: Files) -> Files:
+    """The files with one COCO file for each image that one is about, and without other JSON.
+
+    They lie beside the original and are called as their image. A damaged JSON stays as it is, for
+    whoever reads it says what is wrong.
+    """
+    names: list[str] = []
+    parts: dict[str, bytes] = {}
+    n_others = files.n_others
+    for name in files.names:
+        if not name.lower().endswith(".json"):
+            names.append(name)
+            continue
+        try:
+            document = parse(files.read(name), "COCO")
+            if coco.is_coco(document):
+                found = _split(PurePosixPath(name), document)
+                names += [one for one in found if one not in parts]
+                parts |= found
+            elif isinstance(document, dict) and str(document.get("type")).startswith("Feature"):
+                names.append(name)  # a GeoJSON
+            else:
+                n_others += 1
+        except ValueError:
+            names.append(name)
+    if not parts and n_others == files.n_others:
+        return files
+    return replace(
+        files,
+        names=tuple(names),
+        read=lambda name: parts[name] if name in parts else files.read(name),
+        n_others=n_others,
+    )
+
+
+def _split(path: PurePosixPath, document: dict[str, list[dict[str, object]]]) -> dict[str, bytes]:
+    """A COCO file for each image. Raises ValueError as `coco.find`."""
+    found = {}
+    images = coco.find(document)
+    ids = {str(one["file_name"]): one["id"] for one in document["images"]}
+    for file, image in images.items():
+        height, width = image.shape
+        about = {"id": ids[file], "file_name": file, "height": height, "width": width}
+        name = str(path.parent / PurePosixPath(file).with_suffix(".coco.json"))
+        one = {"images": [about], "annotations": image.annotations}
+        found[name] = json.dumps(one).encode()
+    return found

@@ -18,7 +18,7 @@ from ui.shared.cache import Treatment
 from unet_core.base import folders
 from unet_core.base.config import Segmentation, TrainConfig
 from unet_core.data import datasets
-from unet_core.imaging import instances, matching
+from unet_core.imaging import instances, label_files, matching
 from unet_core.network import checkpoint
 from unet_core.predict import export
 from unet_core.runs import runs
@@ -606,3 +606,18 @@ def test_an_image_without_an_error_says_so(model: str) -> None:
     app.run()
     assert numbers(app)["F1"] == "1.000"
     assert any("Not one error" in one.value for one in app.success)
+
+
+@pytest.mark.parametrize("name", ["rois", "geojson", "coco"])
+def test_outlines_of_other_programs_are_the_truth_too(model: str, name: str) -> None:
+    image_HW, labels_HW = squares()
+    form = label_files.FORMATS[name]
+    app = open_page(input="Upload")
+    upload(app, png(image_HW))
+    upload(app, form.encode(labels_HW, "a.png", None), f"a{form.ending}", key="truth_file")
+    assert not app.error
+    assert numbers(app)["Objects in truth"] == "4"
+    assert numbers(app)["F1"] == "1.000"
+    upload(app, form.encode(labels_HW, "a.png", None)[:-30], f"b{form.ending}", key="truth_file")
+    assert not app.exception
+    assert len(app.error) == 1

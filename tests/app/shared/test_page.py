@@ -26,7 +26,7 @@ def raise_in_guard(kind: str, truth: bytes = b"") -> None:
         if kind == "mistake":
             Segmentation(threshold=1.7)
         if kind == "misfit":
-            uploads.read_truth(truth, None, (5, 5))
+            uploads.read_truth("truth.tif", truth, None, (5, 5))
         if kind == "numpy":
             np.zeros(2) + np.zeros(3)
         if kind == "link":
