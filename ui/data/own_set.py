@@ -12,14 +12,26 @@ from unet_core.runs import overview
 
 
 def edit(about: DataSet) -> None:
-    """Another title and sentence for an own set; its name stays, for runs and links know it."""
+    """Another title and sentence for an own set, and another name for commands and links."""
     with st.popover("Describe …", icon=":material/edit:", type="tertiary", key="describe"):
         title = st.text_input("Title", about.title, key=f"title-{about.version}", max_chars=80)
         sentence = st.text_input("What it is", about.sentence, key=f"about-{about.version}")
-        st.caption(f"In commands and links it stays `{about.name}`.")
+        name = st.text_input(
+            "Name in commands and links",
+            about.name,
+            key=f"name-{about.version}",
+            max_chars=own.LONGEST_NAME,
+            help="Runs and links that know the old name go on to find the set.",
+        )
         if st.button("Save", key="save-description", type="primary"):
             with page.guard():
-                own.describe(about.name, title=title, sentence=sentence)
+                present = about.name
+                if name.strip() != present:
+                    overview.check_unused(present)
+                    present = own.rename(present, name)
+                own.describe(present, title=title, sentence=sentence)
+                if present != about.name:
+                    tell(added=present)
                 st.rerun()
 
 

@@ -99,7 +99,12 @@ def choose_set(
     width: int,
     on_change: Callable[[], None] | None = None,
 ) -> str:
-    """One of the data sets, shown by its title."""
+    """One of the data sets, shown by its title; a link may name one as it was called before."""
+    asked = st.query_params.get("set")
+    if asked is not None and asked not in names:
+        with contextlib.suppress(ValueError):  # there is none: it is said below
+            if (present := datasets.info(asked).name) in names:
+                st.query_params["set"] = present
     return choose(
         "Data set", names, "set", default=default, width=width, on_change=on_change, title=set_title
     )

@@ -26,7 +26,7 @@ def add_to(found: Any) -> None:
         "looked for in $UNET_DATA, then ./data.",
     )
     verbs = parser.add_subparsers(
-        metavar="list|fetch|stats|check|pack|add|describe|remove|restore", required=True
+        metavar="list|fetch|stats|check|pack|add|describe|rename|remove|restore", required=True
     )
     add_command(verbs, "list", list_sets, "list the data sets and whether they are here")
     one = add_command(verbs, "fetch", fetch, "download a data set; continues a broken one")

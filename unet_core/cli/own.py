@@ -56,6 +56,9 @@ def add_to(verbs: Any) -> None:
     one.add_argument("name", metavar="NAME", help="the data set; its name stays")
     one.add_argument("--title", metavar="TEXT", help="what people call it")
     one.add_argument("--about", metavar="TEXT", help="a sentence on what it is")
+    one = add_command(verbs, "rename", rename, "give an own data set another name")
+    one.add_argument("name", metavar="OLD", help="the data set")
+    one.add_argument("new", metavar="NEW", help="what it shall be called; OLD goes on to find it")
     one = add_command(verbs, "remove", remove, "move an own data set into the trash")
     one.add_argument("name", metavar="NAME", help="the data set")
     one = add_command(verbs, "restore", restore, "bring an own data set back from the trash")
@@ -191,6 +194,18 @@ def describe(arguments: argparse.Namespace) -> int:
     about = datasets.info(arguments.name)
     document = {"name": about.name, "title": about.title, "sentence": about.sentence}
     show(arguments, document, [f"{about.name}: {about.title}. {about.sentence}"])
+    return 0
+
+
+def rename(arguments: argparse.Namespace) -> int:
+    """Give a set another name, unless something works with it."""
+    from unet_core.data import own
+    from unet_core.runs import overview
+
+    overview.check_unused(arguments.name)
+    name = own.rename(arguments.name, arguments.new)
+    text = f"{arguments.name} is called {name} now; runs and links that know the old name find it"
+    show(arguments, {"name": name, "was": arguments.name}, [text])
     return 0
 
 

@@ -67,7 +67,10 @@ def available() -> list[str]:
 
 def is_available(name: str) -> bool:
     """Whether a set, also one with settings in its name, can be used now."""
-    return name.partition(":")[0] in available()
+    try:
+        return info(name).is_synthetic or folder(name) is not None
+    except ValueError:
+        return False
 
 
 def resolve_scheme(name: str, scheme: str | None) -> str:

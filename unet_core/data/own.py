@@ -49,6 +49,7 @@ class OwnSet:
     place: Path
     about: DataSet
     images: dict[str, Entry]
+    was: tuple[str, ...] = ()  # the names that it had before
 
     def stored(self, stored: str) -> list[str]:
         """The images stored as "train" (from which a scheme takes val), "test" or "unlabelled"."""
@@ -105,8 +106,9 @@ def _present() -> list[str]:
 def read(name: str) -> OwnSet:
     """An own set, read again only when its `dataset.json` has changed.
 
-    Raises ValueError when there is none of this name, also where it lies in the trash, and when the
-    file is damaged.
+    A name that it had before finds it, too, for runs and links may know it by that. Raises
+    ValueError when there is none of this name, also where it lies in the trash, and when the file
+    is damaged.
     """
     place = folder() / name
     try:
@@ -114,11 +116,22 @@ def read(name: str) -> OwnSet:
             raise FileNotFoundError
         version = records.version(place / FILE)
     except OSError:
+        if (renamed := _renamed(name)) is not None:
+            return renamed
         raise ValueError(_missing(name)) from None
     try:
         return _read(place, version)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{place / FILE} cannot be read: {error}") from None
+
+
+def _renamed(name: str) -> OwnSet | None:
+    """The set that had this name before."""
+    for other in _present():
+        with contextlib.suppress(ValueError):
+            if name in (found := read(other)).was:
+                return found
+    return None
 
 
 def _missing(name: str) -> str:
@@ -151,7 +164,8 @@ def _read(place: Path, version: tuple[int, ...]) -> OwnSet:
     wrong = {entry.split for entry in images.values()} - set(SPLITS)
     if wrong or not images:
         raise ValueError(f"images must each have a split of {', '.join(SPLITS)}, got {wrong}")
-    return OwnSet(place, _describe(place.name, stored, images, version), images)
+    about = _describe(place.name, stored, images, version)
+    return OwnSet(place, about, images, tuple(map(str, stored.get("was", ()))))
 
 
 def _describe(
@@ -198,17 +212,22 @@ def clean(text: str) -> str:
 
 
 def check_free(name: str) -> None:
-    """Raise ValueError where a set of this name is here already, whatever its case."""
+    """Raise ValueError where a set of this name is here already, or was, whatever its case."""
     for other in _present():
         if other.casefold() == name.casefold():
             raise ValueError(f"there is a data set {other} already: choose another name")
+    if (renamed := _renamed(name)) is not None:
+        raise ValueError(
+            f"{renamed.about.name} was called {name} before, and runs may know it by that: choose "
+            "another name"
+        )
 
 
 def describe(name: str, *, title: str | None = None, sentence: str | None = None) -> None:
     """Give an own set another title, or another sentence on what it is; None leaves one as it is.
 
-    Its name stays, for runs, links and commands know it by that. Raises ValueError where there is
-    no own set of this name, and for a title without a word.
+    Its name stays: see `rename`. Raises ValueError where there is no own set of this name, and for
+    a title without a word.
     """
     _check_own(name)
     place = read(name).place
@@ -218,6 +237,28 @@ def describe(name: str, *, title: str | None = None, sentence: str | None = None
         raise ValueError("a data set needs a title, got none")
     stored = json.loads((place / FILE).read_bytes())
     records.write_json(place / FILE, stored | changes)
+
+
+def rename(name: str, title: str) -> str:
+    """Give an own set another name, made from a title (`name_of`), and that title; gives the name.
+
+    The old name goes on to find it, and is free for no other set. Raises ValueError where there is
+    no own set of this name, for a name that cannot be one, and one that is taken.
+    """
+    _check_own(name)
+    if name not in _present():
+        raise ValueError(_missing(name))
+    known, new = read(name), name_of(title)
+    if new == name:
+        describe(name, title=title)
+        return name
+    if new not in known.was and new.casefold() != name.casefold():
+        check_free(new)
+    stored = json.loads((known.place / FILE).read_bytes())
+    was = [one for one in dict.fromkeys([*known.was, name]) if one != new]
+    records.write_json(known.place / FILE, stored | {"title": " ".join(title.split()), "was": was})
+    known.place.rename(folder() / new)
+    return new
 
 
 def _check_own(name: str) -> None:

@@ -1,8 +1,10 @@
 """All runs at one look, which takes some milliseconds for a thousand of them."""
 
+import contextlib
 from dataclasses import dataclass
 
 from unet_core.base import folders
+from unet_core.data import own
 from unet_core.runs import jobs, runs, slots
 from unet_core.runs.runs import Run
 from unet_core.runs.status import Status
@@ -27,14 +29,22 @@ def look() -> list[Seen]:
 
 
 def check_unused(data: str) -> None:
-    """Raise ValueError while a run or a job works with a data set, or waits to do so."""
+    """Raise ValueError while a run or a job works with a data set, or waits to do so.
+
+    Also by a name that it had before.
+    """
+    names = {data}
+    with contextlib.suppress(ValueError):  # a set that is not there, or comes with the app
+        names |= set(own.read(data).was)
     users = [
         f"run {seen.run.id}"
         for seen in look()
-        if seen.status.is_alive and seen.run.config.images.data == data
+        if seen.status.is_alive and seen.run.config.images.data in names
     ]
     users += [
-        f"job {job.id}" for job in jobs.list_jobs() if data in job.words and job.status().is_alive
+        f"job {job.id}"
+        for job in jobs.list_jobs()
+        if names & set(job.words) and job.status().is_alive
     ]
     if users:
         raise ValueError(f"{data} is in use by {users[0]}: stop that first, or wait for its end")

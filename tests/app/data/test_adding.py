@@ -245,6 +245,19 @@ def test_a_set_goes_into_the_trash_after_a_question_and_comes_back() -> None:
     assert own.names() == ["mine"]
 
 
+def test_a_set_is_renamed_on_the_page_and_links_with_the_old_name_find_it() -> None:
+    add("mine", pairs(4))
+    app = open_page(set="mine")
+    version = datasets.info("mine").version
+    app.text_input(key=f"name-{version}").set_value("livers").run()
+    app.button(key="save-description").click().run()
+    assert not app.exception
+    assert own.names() == ["livers"]
+    assert app.selectbox(key="set").value == "livers"
+    add("another", pairs(4))
+    assert open_page(set="mine").selectbox(key="set").value == "livers"
+
+
 def test_a_built_in_set_has_no_such_button_and_a_used_one_stays() -> None:
     add("mine", pairs(4))
     assert not [one for one in open_page(set="synthetic-nuclei").button if one.key == "delete"]

@@ -141,6 +141,22 @@ def test_a_set_that_something_works_with_is_not_removed(
     assert call(capsys, "data", "remove", "x")[0] == 0
 
 
+def test_a_set_is_renamed_unless_something_works_with_it_also_by_its_old_name(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capsys, "data", "add", "x", "--images", mine)[0] == 0
+    assert "called y now" in call(capsys, "data", "rename", "x", "y")[1]
+    assert call(capsys, "data", "stats", "x")[0] == 0
+    run = runs.create(TrainConfig.of(data="x"), preset="quick")
+    for verb in (["rename", "y", "z"], ["remove", "y"]):
+        code, _, err = call(capsys, "data", *verb)
+        assert code == 2
+        assert f"y is in use by run {run.id}" in err
+    run.delete()
+    assert call(capsys, "data", "rename", "y", "z")[0] == 0
+    assert own.read("x").was == ("x", "y")
+
+
 def test_a_run_cannot_be_resumed_without_its_set_and_says_how_that_comes_back(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,3 +153,34 @@ def test_only_an_own_set_can_be_deleted(name: str, sentence: str) -> None:
     assert own.names() == ["mine"]
     with pytest.raises(ValueError, match="the trash holds other, not"):
         own.restore(name)
+
+
+def test_a_renamed_set_is_found_by_both_names_and_the_old_one_is_free_for_no_other() -> None:
+    make("old")
+    before = datasets.data_hash("old")
+    assert own.rename("old", "A new name") == "A-new-name"
+    assert own.names() == ["A-new-name"]
+    assert datasets.info("old").name == datasets.info("A-new-name").name == "A-new-name"
+    assert datasets.info("old").title == "A new name"
+    assert datasets.sample_names("old", "train") == ["a"]
+    assert datasets.is_available("old")
+    assert datasets.data_hash("old") == before
+    with pytest.raises(ValueError, match="was called old before"):
+        own.check_free("old")
+    assert own.rename("A-new-name", "old") == "old"
+    assert datasets.info("A-new-name").name == "old"
+
+
+def test_renaming_refuses_names_that_are_taken_and_sets_that_come_with_the_app() -> None:
+    make("one")
+    make("two")
+    for name, new, said in (
+        ("one", "two", "already"),
+        ("one", "!!", "must hold a letter"),
+        ("one", "dsb2018", "comes with the app"),
+        ("dsb2018", "mine", "comes with the app"),
+        ("three", "four", "data set must be one of"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            own.rename(name, new)
+    assert own.names() == ["one", "two"]
