@@ -16,6 +16,12 @@ def edit(about: DataSet) -> None:
     with st.popover("Describe …", icon=":material/edit:", type="tertiary", key="describe"):
         title = st.text_input("Title", about.title, key=f"title-{about.version}", max_chars=80)
         sentence = st.text_input("What it is", about.sentence, key=f"about-{about.version}")
+        classes = st.text_input(
+            "Classes, the background first",
+            ", ".join(about.classes),
+            key=f"classes-{about.version}",
+            help="With commas between them. Models that were trained on the set keep the old ones.",
+        )
         name = st.text_input(
             "Name in commands and links",
             about.name,
@@ -25,12 +31,12 @@ def edit(about: DataSet) -> None:
         )
         if st.button("Save", key="save-description", type="primary"):
             with page.guard():
+                own.describe(about.name, title=title, sentence=sentence, classes=classes.split(","))
                 present = about.name
                 if name.strip() != present:
                     overview.check_unused(present)
                     present = own.rename(present, name)
-                own.describe(present, title=title, sentence=sentence)
-                if present != about.name:
+                    own.describe(present, title=title)  # which renaming has set to the name
                     tell(added=present)
                 st.rerun()
 

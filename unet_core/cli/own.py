@@ -56,6 +56,13 @@ def add_to(verbs: Any) -> None:
     one.add_argument("name", metavar="NAME", help="the data set; its name stays")
     one.add_argument("--title", metavar="TEXT", help="what people call it")
     one.add_argument("--about", metavar="TEXT", help="a sentence on what it is")
+    one.add_argument(
+        "--classes",
+        metavar="NAME",
+        nargs="+",
+        help="other names for its classes, all of them in their order; with objects, the "
+        "background and what one object is",
+    )
     one = add_command(verbs, "rename", rename, "give an own data set another name")
     one.add_argument("name", metavar="OLD", help="the data set")
     one.add_argument("new", metavar="NEW", help="what it shall be called; OLD goes on to find it")
@@ -190,9 +197,19 @@ def describe(arguments: argparse.Namespace) -> int:
     """Another title or sentence for a set."""
     from unet_core.data import datasets, own
 
-    own.describe(arguments.name, title=arguments.title, sentence=arguments.about)
+    own.describe(
+        arguments.name,
+        title=arguments.title,
+        sentence=arguments.about,
+        classes=arguments.classes,
+    )
     about = datasets.info(arguments.name)
-    document = {"name": about.name, "title": about.title, "sentence": about.sentence}
+    document = {
+        "name": about.name,
+        "title": about.title,
+        "sentence": about.sentence,
+        "classes": list(about.classes),
+    }
     show(arguments, document, [f"{about.name}: {about.title}. {about.sentence}"])
     return 0
 

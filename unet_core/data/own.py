@@ -14,13 +14,14 @@ import re
 import shutil
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from unet_core.base import folders, records
 from unet_core.data.catalogue import SETS, DataSet
+from unet_core.imaging import coding
 
 FILE = "dataset.json"
 KINDS = ("objects", "classes", "unlabelled")
@@ -223,20 +224,43 @@ def check_free(name: str) -> None:
         )
 
 
-def describe(name: str, *, title: str | None = None, sentence: str | None = None) -> None:
-    """Give an own set another title, or another sentence on what it is; None leaves one as it is.
+def describe(
+    name: str,
+    *,
+    title: str | None = None,
+    sentence: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> None:
+    """Give an own set another title, sentence, or names of its classes; None leaves one as it is.
 
-    Its name stays: see `rename`. Raises ValueError where there is no own set of this name, and for
-    a title without a word.
+    Its name stays: see `rename`. Raises ValueError where there is no own set of this name, for a
+    title without a word, and for names of classes that are none, come twice, or are not as many as
+    there are classes.
     """
     _check_own(name)
     place = read(name).place
     given = {"title": title, "sentence": sentence}
-    changes = {key: " ".join(text.split()) for key, text in given.items() if text is not None}
+    changes: dict[str, Any] = {
+        key: " ".join(text.split()) for key, text in given.items() if text is not None
+    }
     if not changes.get("title", name):
         raise ValueError("a data set needs a title, got none")
     stored = json.loads((place / FILE).read_bytes())
+    if classes is not None:
+        changes["classes"] = _name_classes(stored["classes"], [one.strip() for one in classes])
     records.write_json(place / FILE, stored | changes)
+
+
+def _name_classes(stored: list[dict[str, str]], names: Sequence[str]) -> list[dict[str, str]]:
+    """The classes with other names; the values or colours that wrote them stay."""
+    if len(names) != len(stored):
+        present = ", ".join(one["name"] for one in stored)
+        raise ValueError(f"there must be a name for each of {present}, got {len(names)} names")
+    for one in names:
+        coding.check_name(one)
+        if names.count(one) > 1:
+            raise ValueError(f"every class needs a name of its own, got {one} twice")
+    return [one | {"name": name} for one, name in zip(stored, names, strict=True)]
 
 
 def rename(name: str, title: str) -> str:

@@ -7,7 +7,7 @@ Axes: H rows, W columns, C the three colours.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from unet_core.imaging.truth import PIECES_PER_LABEL, Truth, connected, read_num
 
 MOST_CLASSES = 32
 _MOST_GUESSED = 12  # with more values or colours they are hardly classes
+_MOST_LISTED = 3  # values that a sentence names
 _NAMES = {
     "#ff0000": "red",
     "#00ff00": "green",
@@ -200,13 +201,25 @@ def read_classes(data: bytes, codes: Sequence[str]) -> np.ndarray:
     place_HW = np.searchsorted(known[order], packed_HW).clip(max=len(known) - 1)
     is_unlisted_HW = known[order][place_HW] != packed_HW
     if is_unlisted_HW.any():
-        value = int(packed_HW[is_unlisted_HW][0])
-        code = _write_colour(value) if is_coloured else str(value)
+        write = _write_colour if is_coloured else str
         raise ValueError(
-            f"{int(is_unlisted_HW.sum())} pixels have a value that is no class, such as {code}: "
-            f"the classes are {', '.join(codes)}"
+            f"{int(is_unlisted_HW.sum())} pixels have a value that is no class: "
+            f"{_list_values(packed_HW, is_unlisted_HW, write)}; the classes are {', '.join(codes)}"
         )
     return order[place_HW].astype(np.uint8)
+
+
+def _list_values(values_HW: np.ndarray, chosen_HW: np.ndarray, write: Callable[[int], str]) -> str:
+    """The most frequent of the values at the chosen pixels: how often, and where the first is."""
+    values, counts = np.unique(values_HW[chosen_HW], return_counts=True)
+    listed = []
+    for at in np.argsort(-counts, kind="stable")[:_MOST_LISTED]:
+        row, column = np.argwhere(values_HW == values[at])[0].tolist()
+        listed.append(
+            f"{write(int(values[at]))} ({int(counts[at])}, first at row {row}, column {column})"
+        )
+    more = f" and {len(values) - len(listed)} more values" if len(values) > len(listed) else ""
+    return ", ".join(listed) + more
 
 
 def merge_masks(files: Iterable[bytes]) -> Truth:

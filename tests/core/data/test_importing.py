@@ -287,7 +287,7 @@ def test_a_colour_that_is_no_class_stops_the_import_and_names_the_file(own_data:
     plan = look({"a.png": png(image()), "a_mask.png": png(table[labels(2)]),
                  "b.png": png(image()), "b_mask.png": png(table[labels(2)])})  # fmt: skip
     two = [ClassCode("background", "#000000"), ClassCode("cell", "#ff0000")]
-    with pytest.raises(ValueError, match=r"a_mask.png: 70 pixels .* such as #0000ff"):
+    with pytest.raises(ValueError, match=r"a_mask.png: 70 pixels .*: #0000ff"):
         importing.add("bad", plan, classes=two)
     assert left_behind(own_data) == []
 

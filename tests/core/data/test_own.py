@@ -184,3 +184,16 @@ def test_renaming_refuses_names_that_are_taken_and_sets_that_come_with_the_app()
         with pytest.raises(ValueError, match=said):
             own.rename(name, new)
     assert own.names() == ["one", "two"]
+
+
+def test_classes_get_other_names_and_keep_what_wrote_them() -> None:
+    classes = [{"name": "background", "code": "#000000"}, {"name": "red", "code": "#ff0000"}]
+    place = make("plants", kind="classes", classes=classes)
+    own.describe("plants", classes=["ground", " root "])
+    assert datasets.info("plants").classes == ("ground", "root")
+    stored = json.loads((place / "dataset.json").read_text())["classes"]
+    assert [one["code"] for one in stored] == ["#000000", "#ff0000"]
+    for names, said in ((["a"], "for each of"), (["a", "a"], "twice"), (["a", ""], "must be 1")):
+        with pytest.raises(ValueError, match=said):
+            own.describe("plants", classes=names)
+    assert datasets.info("plants").classes == ("ground", "root")

@@ -113,9 +113,9 @@ def test_classes_are_read_by_colour_and_by_number() -> None:
 
 def test_a_colour_that_is_no_class_is_named_with_its_pixels() -> None:
     file = png(painted([1, 2], {1: RED, 2: (255, 1, 0)}))
-    with pytest.raises(ValueError, match=r"30 pixels .* no class, such as #ff0100"):
+    with pytest.raises(ValueError, match=r"30 pixels .* no class: #ff0100"):
         coding.read_classes(file, ["#000000", "#ff0000"])
-    with pytest.raises(ValueError, match=r"30 pixels .* such as 7"):
+    with pytest.raises(ValueError, match=r"30 pixels .* no class: 7"):
         coding.read_classes(tif(squares([1, 7])), ["0", "1"])
 
 
@@ -167,3 +167,14 @@ def test_too_many_values_or_a_single_one_are_no_classes() -> None:
 def test_classes_that_are_none_are_refused(texts: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         coding.check_classes([coding.read_class(text) for text in texts])
+
+
+def test_unlisted_colours_are_named_with_how_often_and_where() -> None:
+    pixels_HWC = np.zeros((4, 5, 3), np.uint8)
+    pixels_HWC[2, 3:] = (255, 0, 1)
+    pixels_HWC[3, 0] = (7, 7, 7)
+    buffer = io.BytesIO()
+    PillowImage.fromarray(pixels_HWC).save(buffer, "PNG")
+    said = r"3 pixels .*: #ff0001 \(2, first at row 2, column 3\), #070707 \(1, first at row 3, col"
+    with pytest.raises(ValueError, match=said):
+        coding.read_classes(buffer.getvalue(), ["#000000", "#ff0000"])
