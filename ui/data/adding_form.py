@@ -17,6 +17,7 @@ from unet_core.imaging import coding
 from unet_core.imaging.coding import ClassCode
 
 PER_PAGE = 12
+SWATCH = 50
 SIDE = 88  # px of a small picture in the table
 STATES = {
     "found": "✓ found",
@@ -156,6 +157,7 @@ def _edit_classes(meant: coding.Coding) -> list[ClassCode]:
     table = pd.DataFrame(
         [
             {
+                "colour": _swatch(one.code),
                 "name": one.name,
                 "in the files": one.code,
                 "share": 100 * meant.counts[one.code] / total,
@@ -166,8 +168,12 @@ def _edit_classes(meant: coding.Coding) -> list[ClassCode]:
     edited = st.data_editor(
         table,
         hide_index=True,
-        disabled=["in the files", "share"],
+        disabled=["colour", "in the files", "share"],
+        column_order=["colour", "name", "in the files", "share"]
+        if any(one.startswith("#") for one in meant.counts)
+        else ["name", "in the files", "share"],
         column_config={
+            "colour": st.column_config.ImageColumn(" ", width=SWATCH),
             "share": st.column_config.NumberColumn("share of pixels", format="%.1f %%"),
         },
         key="add_classes",
@@ -175,6 +181,17 @@ def _edit_classes(meant: coding.Coding) -> list[ClassCode]:
     st.caption("The first one is the background. A click on a name changes it.")
     pairs = zip(edited["name"], edited["in the files"], strict=True)
     return [ClassCode(str(name).strip(), str(code)) for name, code in pairs]
+
+
+def _swatch(code: str) -> str | None:
+    """A patch of a colour such as #ff0000, as an address that holds it."""
+    if not code.startswith("#"):
+        return None
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24">'
+        f'<rect width="24" height="24" rx="4" fill="{code}" stroke="#888"/></svg>'
+    )
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
 
 
 def _choose_division(plan: Plan, labelled: dict[str, str]) -> Division | None:

@@ -20,7 +20,8 @@ def edit(about: DataSet) -> None:
             "Classes, the background first",
             ", ".join(about.classes),
             key=f"classes-{about.version}",
-            help="With commas between them. Models that were trained on the set keep the old ones.",
+            help="With commas between them. Models that were trained on the set keep the old "
+            "names; Segment then no longer compares their class maps with these.",
         )
         name = st.text_input(
             "Name in commands and links",
