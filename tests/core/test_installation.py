@@ -20,6 +20,8 @@ import tifffile
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Names on the index that differ from those that are imported.
 DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "lazy_loader": "lazy-loader"}
+# Packages that others import for us: PyTorch writes ONNX files with them.
+INDIRECT = {"onnx", "onnxscript"}
 SMALL = "crop_size=32, batch_size=2, epochs=1, steps_per_epoch=2, val_images=1, device='cpu'"
 
 
@@ -157,10 +159,14 @@ def test_dependencies_are_what_the_library_imports_and_each_has_a_tried_version(
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.partition(".")[0])
-    needed = imported - set(sys.stdlib_module_names) - {"unet_core"}
+    needed = (imported | INDIRECT) - set(sys.stdlib_module_names) - {"unet_core"}
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     named = {line.partition(">=")[0] for lines in lists for line in lines}
     assert named == {DISTRIBUTIONS.get(name, name) for name in needed}
-    pinned = (REPOSITORY / "requirements.txt").read_text().splitlines()
-    assert named <= {line.partition("==")[0] for line in pinned}
+    pinned = {
+        line.partition("==")[0]
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (REPOSITORY / name).read_text().splitlines()
+    }
+    assert named <= pinned

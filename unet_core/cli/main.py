@@ -18,7 +18,7 @@ from pathlib import Path
 
 from unet_core import __version__
 from unet_core.base import device, faults
-from unet_core.cli import compare, curves, data, evaluate, range_test, segment, train, tune
+from unet_core.cli import compare, curves, data, evaluate, models, range_test, segment, train, tune
 from unet_core.cli.parser import MISTAKE, Parser, join_negative_numbers
 
 SURROUNDINGS = 3
@@ -73,6 +73,6 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     found = parser.add_subparsers(metavar="COMMAND", required=True)
-    for group in (data, train, curves, range_test, segment, evaluate, compare, tune):
+    for group in (data, train, curves, range_test, segment, evaluate, compare, tune, models):
         group.add_to(found)
     return parser

@@ -166,11 +166,16 @@ def load(name: str | os.PathLike[str], *, device: str = "auto") -> Trained:
     return Trained(config, network.eval())
 
 
+def stem(name: str | os.PathLike[str]) -> str:
+    """What files that come from a model are called: its name, a run's id."""
+    path = find(name)
+    return path.parent.name if path.stem == "best" else path.stem
+
+
 def origin(name: str | os.PathLike[str]) -> str:
     """A model's name with the sha256 of its file, to know later which weights they were."""
-    path = find(name)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"{path.parent.name if path.stem == 'best' else path.stem}, sha256 {digest}"
+    digest = hashlib.sha256(find(name).read_bytes()).hexdigest()
+    return f"{stem(name)}, sha256 {digest}"
 
 
 def check_fit(config: TrainConfig, outputs: tuple[str, ...]) -> str:

@@ -149,7 +149,8 @@ class UNet(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Logits of a batch."""
-        self._check_size(*image_BCHW.shape[-2:])
+        if not torch.compiler.is_exporting():  # an exported network has no certain size
+            self._check_size(*image_BCHW.shape[-2:])
         skips: list[Tensor] = []
         features = image_BCHW
         for level, block in enumerate(self.down):
@@ -161,7 +162,9 @@ class UNet(nn.Module):
             features = self.up[level](features)
             if self.rectify:
                 features = self.rectify[level](features)
-            skip = _crop_centre(skips[level], features.shape[-2], features.shape[-1])
+            skip = skips[level]
+            if self.padding == "valid":
+                skip = _crop_centre(skip, features.shape[-2], features.shape[-1])
             both = torch.cat([skip, features], dim=1) if self.skip == "concat" else skip + features
             features = self.merge[level](both)
         return self.head(features)
