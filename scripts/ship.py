@@ -75,6 +75,8 @@ def describe(
     return {
         "name": arguments.name,
         "sentence": arguments.sentence,
+        "authors": ["U-Net Workbench authors"],
+        "licence": "BSD-3-Clause",  # that of the program, which the file is part of
         "command": " ".join(command),
         "commit": arguments.commit,
         "date": datetime.now(UTC).date().isoformat(),

@@ -48,6 +48,7 @@ def _fill_export(parser: Parser) -> None:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write a model in a format, all of its files or none."""
+    from unet_core.network import checkpoint
     from unet_core.predict import export as files
     from unet_core.predict import model_formats
 
@@ -63,6 +64,10 @@ def export(arguments: argparse.Namespace) -> int:
     for name, content in made.items():
         files.write_whole(out / name, content)
     written = [str(out / name) for name in made]
+    missing = [one for one in ("author", "licence") if not getattr(arguments, one)]
+    note = ""
+    if arguments.format == "bioimageio" and missing and not checkpoint.card(arguments.model):
+        note = f"bioimage.io takes no package without: {', '.join(f'--{one}' for one in missing)}"
     document = {"model": arguments.model, "format": arguments.format, "files": written}
-    show(arguments, document, written)
+    show(arguments, document | {"note": note}, [*written, *filter(None, [note])])
     return 0

@@ -38,6 +38,7 @@ class DataSet:
     pixel_size_um: float | None = None
     remotes: tuple[Remote, ...] = ()  # a zip holds the set's folder; else these are its files
     by_hand: str = ""  # which files to put into the set's folder without `fetch`
+    cite: tuple[tuple[str, str], ...] = ()  # what publications name: in words, and the DOI
     version: str = ""  # of an own set: another one whenever what is known of it has changed
 
 
@@ -50,6 +51,17 @@ SETS = {
         labels="instances",
         classes=("background", "nucleus"),
         licence="CC0 1.0 (BBBC038, Broad Bioimage Benchmark Collection): free for any use.",
+        cite=(
+            (
+                "Caicedo et al. 2019, Nucleus segmentation across imaging experiments: the 2018 "
+                "Data Science Bowl",
+                "10.1038/s41592-019-0612-7",
+            ),
+            (
+                "Schmidt et al. 2018, Cell Detection with Star-Convex Polygons",
+                "10.1007/978-3-030-00934-2_30",
+            ),
+        ),
         schemes=("stardist", "every-20th", "dl4mia", "fraction", "all"),
         default_scheme="stardist",
         remotes=(
@@ -73,6 +85,13 @@ SETS = {
         licence='Free "for the purpose of generating or testing non-commercial image segmentation '
         'software". Publications cite TrakEM2 and Cardona et al. 2010, '
         "doi 10.1371/journal.pbio.1000502.",
+        cite=(
+            (
+                "Cardona et al. 2010, An Integrated Micro- and Macroarchitectural Analysis of the "
+                "Drosophila Brain by Computer-Assisted Serial Section Electron Microscopy",
+                "10.1371/journal.pbio.1000502",
+            ),
+        ),
         must_accept=True,
         splits=("train", "val", "test", "unlabelled"),
         schemes=("sections", "13-2-28", "fraction", "all"),

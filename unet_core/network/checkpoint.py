@@ -66,12 +66,21 @@ def named(name: str) -> Path:
     return find(name)
 
 
-def card(name: str) -> dict[str, Any] | None:
-    """What is told about a shipped checkpoint (scores, command, data), or None without a card."""
+def card(name: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What is told about a model: scores, command, data, who made it; None without a card.
+
+    It stands beside a shipped checkpoint, and in the metadata of a file that was taken from another
+    installation. Nobody has checked what that one says.
+    """
     try:
-        return json.loads((folders.SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        path = find(name)
+        if path.parent == folders.SHIPPED:
+            found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        else:
+            found = json.loads(_metadata(path)["card"])
+    except (OSError, ValueError, KeyError):
         return None
+    return found if isinstance(found, dict) else None
 
 
 def save(path: Path, trained: Trained, *, half: bool = False) -> None:
@@ -98,11 +107,7 @@ def read_config(name: str | os.PathLike[str]) -> ModelConfig:
     Raises ValueError in one sentence for a file that is no checkpoint of ours.
     """
     path = find(name)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as problem:
-        raise ValueError(_why_unreadable(path, problem)) from None
+    metadata = _metadata(path)
     if "config" not in metadata:
         raise ValueError(f"{path.name} holds weights of another program: it has no configuration")
     try:
@@ -123,6 +128,14 @@ def _with_looks(config: ModelConfig, path: Path) -> ModelConfig:
     known = (card(path.stem) or {}).get("config", {})
     given = {key: known[key] for key in ("looks_low", "looks_high") if key in known}
     return config.replace(**{key: tuple(numbers) for key, numbers in given.items()})
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as problem:
+        raise ValueError(_why_unreadable(path, problem)) from None
 
 
 def _why_unreadable(path: Path, problem: Exception) -> str:

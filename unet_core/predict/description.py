@@ -32,7 +32,7 @@ def describe(
     source, network = config.train.images, config.train.network
     name = checkpoint.stem(model)
     least = anatomy.smallest_input(1, network.levels, network.padding)
-    card = checkpoint.card(name) or {}
+    card = checkpoint.card(model) or {}
     return {
         "name": name,
         "about": card.get("sentence", ""),
@@ -55,7 +55,7 @@ def describe(
             "type": "float32",
             "channels": list(config.outputs),
             "activation": config.train.objective.activation,
-            "margin": _margin(config),
+            "margin": margin(config),
         },
         "normalisation": _normalisation(config),
         "before": [*_prepare(config), _fit_sides(config)],
@@ -73,7 +73,8 @@ def _trained_on(data: str) -> dict[str, str]:
     return {"name": data, "title": known.title, "licence": known.licence}
 
 
-def _margin(config: ModelConfig) -> int:
+def margin(config: ModelConfig) -> int:
+    """Pixels on each side by which the answer is smaller than the image."""
     network = config.train.network
     return anatomy.margin(network.levels) if network.padding == "valid" else 0
 
@@ -126,12 +127,12 @@ def _prepare(config: ModelConfig) -> list[str]:
 
 def _fit_sides(config: ModelConfig) -> str:
     network = config.train.network
-    step, margin = anatomy.step(network.levels), _margin(config)
-    if margin:
+    step, lost = anatomy.step(network.levels), margin(config)
+    if lost:
         least = anatomy.smallest_input(1, network.levels, network.padding)
         sides = ", ".join(str(least + number * step) for number in range(3))
         return (
-            f"The network takes {margin} pixels from each side: mirror the image by as many beyond "
+            f"The network takes {lost} pixels from each side: mirror the image by as many beyond "
             f"each border. Both sides must then be one of {sides} and so on in steps of {step}: "
             "mirror a little more at the right and at the bottom, and cut that from the answer."
         )

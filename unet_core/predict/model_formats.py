@@ -22,25 +22,32 @@ ONNX_USAGE = (
 class Format:
     """A form of a network: who reads it, in a few words, and what is needed to write it.
 
-    `packages` are the names of modules, `extra` that of ours which brings them. `encode` takes the
-    network and what `description.describe` says of it, and gives files by the ends of their names.
+    `modules` are needed, which pip brings when it is told `install`, as does our extra of this
+    format's name. `encode` takes the network and what `description.describe` says of it, and gives
+    files by the ends of their names.
     """
 
     title: str
     reader: str
-    extra: str
-    packages: tuple[str, ...]
+    modules: tuple[str, ...]
+    install: str
     encode: Callable[["Trained", dict[str, Any]], dict[str, bytes]]
 
     @property
     def missing(self) -> str:
         """A sentence on what to install before it can be written; empty where all is there."""
-        if all(util.find_spec(name.partition(".")[0]) for name in self.packages):
+        if all(_is_here(name) for name in self.modules):
             return ""
         return (
-            f"{self.title} needs packages that are not installed here: "
-            f"pip install {' '.join(self.packages)} (the extra {self.extra})"
+            f"{self.title} needs packages that are not installed here: pip install {self.install}"
         )
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the package around it is missing
+        return False
 
 
 def _onnx(trained: "Trained", about: dict[str, Any]) -> dict[str, bytes]:
@@ -54,13 +61,26 @@ def _onnx(trained: "Trained", about: dict[str, Any]) -> dict[str, bytes]:
     }
 
 
+def _bioimageio(trained: "Trained", about: dict[str, Any]) -> dict[str, bytes]:
+    from unet_core.predict import bioimage_package
+
+    return {".bioimageio.zip": bioimage_package.encode(trained, about)}
+
+
 FORMATS = {
     "onnx": Format(
         "ONNX",
         "for onnxruntime, MATLAB, C++ and other programs without PyTorch",
-        "onnx",
         ("onnx", "onnxscript"),
+        "onnx onnxscript",
         _onnx,
+    ),
+    "bioimageio": Format(
+        "bioimage.io",
+        "a package for ilastik, deepImageJ and other programs of bioimage.io",
+        ("bioimageio.spec", "onnx", "onnxscript"),
+        'bioimageio.spec "pydantic<2.14" onnx onnxscript',
+        _bioimageio,
     ),
 }
 
