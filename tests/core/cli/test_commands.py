@@ -24,7 +24,7 @@ from unet_core.cli import main, output
 from unet_core.data import datasets, pairs
 from unet_core.network import checkpoint
 from unet_core.network.checkpoint import Trained
-from unet_core.runs import runs, slots
+from unet_core.runs import recipes, runs, slots
 from unet_core.scoring import evaluation
 
 TINY = [
@@ -280,13 +280,16 @@ def test_a_model_is_trained_on_with_its_own_settings_at_a_tenth_of_the_rate(
     folder, on = tmp_path / "run", tmp_path / "on"
     settings = (*TINY, "--set", "epochs=1", "--set", "lr=2e-3")
     assert Call(capsys, "train", "--preset", "quick", *settings, "--run", folder).code == 0
-    other = ("--set", "target=foreground")
+    other = ("--set", "target=foreground", "--set", "epochs=1")
     call = Call(capsys, "train", "--init-from", folder, *other, "--run", on)
     assert call.code == 0
     assert "The last layer begins anew" in call.out
     config, first = (runs.Run(one).config for one in (on, folder))
     assert config.optimisation.lr == 2e-4
-    assert config.replace(init_from="", lr=2e-3, target=first.objective.target) == first
+    assert config.optimisation.steps_per_epoch == recipes.SHORT["steps_per_epoch"]
+    own = {name: getattr(first.optimisation, name) for name in recipes.SHORT}
+    target = first.objective.target
+    assert config.replace(init_from="", lr=2e-3, target=target, **own) == first
     assert "The last layer begins anew" in runs.Run(on).status().note
 
 
