@@ -140,7 +140,7 @@ def show_set(about: DataSet, split: str, scheme: str) -> None:
     if is_new and "sample" in st.query_params:  # a link that names a sample wants to show it
         st.session_state["tab"] = "Sample"
     more_tabs = [GENERATOR] if about.name.partition(":")[0] == shapes.SET else []
-    if not about.is_synthetic and about.name not in datasets.SETS:
+    if about.is_own:
         more_tabs = [CHECKUP]
     tabs = st.tabs([*TABS, *more_tabs], key="tab", bind="query-params")
     overview_tab, sample_tab, statistics_tab, augmentation_tab, weights_tab, *more = tabs
@@ -185,7 +185,7 @@ def show_sets() -> None:
     else:
         with row:
             split, scheme = choose_split(about)
-            if about.name not in datasets.SETS:
+            if about.is_own:
                 own_set.edit(about)
                 own_set.ask_to_delete(about.name)
             st.caption(

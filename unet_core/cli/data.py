@@ -102,7 +102,7 @@ def _describe_set(known: catalogue.DataSet) -> dict[str, Any]:
         "sentence": known.sentence,
         "available": not problem,
         "problem": problem,
-        "is_own": known.name not in catalogue.SETS,
+        "is_own": known.is_own,
         "folder": str(place) if place else None,
         "samples": samples,
         "schemes": list(known.schemes),

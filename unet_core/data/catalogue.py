@@ -35,6 +35,7 @@ class DataSet:
     schemes: tuple[str, ...]
     default_scheme: str
     is_synthetic: bool = False
+    is_own: bool = False  # brought by somebody who uses this computer
     pixel_size_um: float | None = None
     remotes: tuple[Remote, ...] = ()  # a zip holds the set's folder; else these are its files
     by_hand: str = ""  # which files to put into the set's folder without `fetch`

@@ -184,6 +184,7 @@ def _describe(
         splits=tuple(split for split in SPLITS if split in splits),
         schemes=("given", "all"),
         default_scheme="given",
+        is_own=True,
         pixel_size_um=sizes.pop() if len(sizes) == 1 else None,
         version=" ".join(map(str, version)),
     )

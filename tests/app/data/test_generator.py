@@ -66,6 +66,12 @@ def test_settings_draw_at_once_and_stand_in_the_name_of_the_set() -> None:
     assert (shown.size, pieces[4]["title"]) == ((32, 32), "mask")
 
 
+def test_a_generated_set_is_nobodys_own_to_describe_or_delete() -> None:
+    keys = {button.key for button in open_tab().button}
+    assert "add-set" in keys
+    assert not {"save-description", "delete"} & keys
+
+
 def test_the_places_are_outlined_where_the_patches_are_cut() -> None:
     app = open_tab(patch_count="3", patch_seed="5")
     _, (panel,), _ = viewers(app)
